@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "base/time.hpp"
+#include "net/task.hpp"
+
+namespace sluice::net {
+
+// Owns the coroutines spawned into it: counts them, cancels them, waits until the last has ended.
+// One worker only. The destructor asserts that it is empty.
+//
+// Spawn functions, not capturing lambdas: group.spawn(serve(std::move(stream), config)).
+class TaskGroup {
+   public:
+    explicit TaskGroup(Executor executor);
+    ~TaskGroup();
+    TaskGroup(const TaskGroup&) = delete;
+    TaskGroup& operator=(const TaskGroup&) = delete;
+
+    // Starts `task` soon, on the worker. An exception that leaves it ends the process: a request
+    // path lets none through.
+    void spawn(Task<> task);
+
+    // Finish this request and take no other.
+    void cancel_total();
+    // Drop it now.
+    void cancel_terminal();
+
+    std::size_t size() const;
+    // True when the last task ended before `deadline`.
+    Task<bool> wait_empty(Deadline deadline);
+
+   private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace sluice::net

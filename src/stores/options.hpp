@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+#include "redis/options.hpp"
+
+namespace sluice::stores {
+
+enum class Kind : std::uint8_t { memory, redis };
+
+// What to do while the store does not answer: keep limits in this replica alone, divided by the
+// replicas seen alive; refuse everything; let everything pass.
+enum class OnFailure : std::uint8_t { local, deny, allow };
+
+// store of the gateway configuration.
+struct Options {
+    Kind kind = Kind::memory;
+    redis::Options redis;
+    OnFailure on_failure = OnFailure::local;
+};
+
+}  // namespace sluice::stores

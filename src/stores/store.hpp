@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "limits/decision.hpp"
+#include "limits/types.hpp"
+#include "net/task.hpp"
+
+namespace sluice::stores {
+
+// One request's question to a store: may `subject`, held to `limits`, take `amounts` now?
+struct Ask {
+    Ask() = default;  // a constructor: g++ 12 destroys aggregate temporaries twice beside co_await
+    Ask(std::string subject_, limits::Limits limits_, limits::Amounts amounts_)
+        : subject{std::move(subject_)}, limits{limits_}, amounts{amounts_} {}
+
+    std::string subject;  // "namespace/name"
+    limits::Limits limits;
+    limits::Amounts amounts;
+};
+
+// Where counts live. One object per worker, used on that worker only.
+class Store {
+   public:
+    virtual ~Store() = default;
+
+    // Takes every amount or none, as one atomic step.
+    //
+    // A denial is an answer and changes nothing. An error means that nothing was decided before
+    // `deadline`; the amounts may or may not have been taken, and they lapse with their window.
+    virtual net::Task<Result<limits::Decision>> acquire(Ask ask, Deadline deadline) = 0;
+
+    // Takes effect at most once, soon, and is not waited for; never throws away what was used
+    // while the store can be reached.
+    virtual void settle(const std::string& subject, const limits::Settlement& settlement) = 0;
+
+    // What the window of `subject` holds, without taking anything.
+    virtual net::Task<Result<limits::Usage>> peek(std::string subject, Deadline deadline) = 0;
+
+    // Sends what still waits to be settled, until `deadline`; nothing may be called afterwards.
+    virtual net::Task<> stop(Deadline deadline) = 0;
+};
+
+}  // namespace sluice::stores
