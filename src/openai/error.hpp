@@ -1,0 +1,56 @@
+#pragma once
+
+#include "base/time.hpp"
+#include "limits/decision.hpp"
+#include "limits/types.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// Our own refusals, in the shape in which OpenAI's clients read errors.
+namespace sluice::openai {
+
+struct ApiError {
+    unsigned status = 500;
+    std::string message;
+    std::string type;
+    std::optional<std::string> param;
+    std::optional<std::string> code;
+};
+
+// {"error":{"message":...,"type":...,"param":...|null,"code":...|null}}
+std::string to_json(const ApiError& error);
+
+// The same as one event, for a stream that has begun: "data: {"error":{...}}\n\n". Clients raise
+// it.
+std::string to_sse_event(const ApiError& error);
+
+ApiError missing_key();                         // 401
+ApiError invalid_key();                         // 401; says nothing of the key that came
+ApiError suspended(std::string_view subject);   // 403
+ApiError invalid_request(std::string message);  // 400
+ApiError invalid_request(std::string message, std::string param, std::string code);  // 400
+ApiError not_found(std::string_view method, std::string_view path);                  // 404
+ApiError body_too_large(std::uint64_t max_bytes);                                    // 413
+ApiError unsupported_encoding(std::string_view content_encoding);                    // 415
+ApiError internal_error();                                                           // 500
+ApiError upstream_unreachable();                                                     // 502
+ApiError upstream_broke_off();  // 502; also the event that ends a stream
+ApiError overloaded();          // 503: we serve as many as we can
+ApiError shutting_down();       // 503
+ApiError store_unavailable();   // 503: counts are away and the policy is to deny
+ApiError upstream_timeout();    // 504
+
+// 429 in OpenAI's words, which people and programs parse. `decision` must be a denial, and the
+// limit it names must exist. An empty model is left out of the sentence.
+ApiError rate_limited(
+    std::string_view model,
+    std::string_view subject,
+    const limits::Decision& decision,
+    const limits::Limits& limits,
+    const limits::Amounts& requested
+);
+
+}  // namespace sluice::openai

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "tokenizer/tokenizer.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace sluice::tokenizer {
+
+// `accounting.tokenizer` of the configuration.
+enum class Choice : std::uint8_t { automatic, cl100k_base, o200k_base, estimate };
+
+// "auto", "cl100k_base", "o200k_base", "estimate"; nothing else.
+std::optional<Choice> parse_choice(std::string_view text);
+std::string_view to_text(Choice choice);
+
+// Model name -> tokenizer. Immutable after construction and thread-safe.
+class Registry {
+ public:
+    explicit Registry(Choice choice);
+    ~Registry();
+    Registry(Registry&&) noexcept;
+    Registry& operator=(Registry&&) noexcept;
+
+    // Never fails: unknown models are counted like the newest known ones. Lives as long as the
+    // registry.
+    const Tokenizer& for_model(std::string_view model) const;
+
+ private:
+    struct Tokenizers;
+    Choice choice_;
+    std::unique_ptr<const Tokenizers> tokenizers_;
+};
+
+}  // namespace sluice::tokenizer
