@@ -1,22 +1,32 @@
 #pragma once
 
-#include <boost/asio/buffer.hpp>
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "net/task.hpp"
+
 #include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
-
-#include "base/result.hpp"
-#include "base/time.hpp"
-#include "net/task.hpp"
 
 typedef struct ssl_ctx_st SSL_CTX;
 
 namespace sluice::net {
 
 using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+
+// Told once of the end of a read begun with Stream::start_read, from the worker's loop.
+class ReadObserver {
+ public:
+    virtual void on_read(Error error, std::size_t size) = 0;
+
+ protected:
+    ~ReadObserver() = default;
+};
 
 // A connected byte stream, plain or TLS. Belongs to one worker. Reads and writes may be in flight
 // at the same time, one of each. Destroying it closes the connection at once.
@@ -25,7 +35,8 @@ using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 // for nothing but closing. Deadlines are kept by the worker's coarse clock: they may be late by up
 // to 20 ms, never early.
 class Stream {
-   public:
+ public:
+    Stream() = default;  // good for nothing but being assigned to
     // Takes over a connected socket; TCP_NODELAY is set.
     explicit Stream(Socket socket);
     Stream(Stream&&) noexcept;
@@ -39,6 +50,10 @@ class Stream {
 
     // At least one byte, or asio::error::eof at an orderly end.
     Task<Result<std::size_t>> read_some(asio::mutable_buffer buffer, Deadline deadline);
+    // Begins a read that waits in the background: `observer.on_read` is called later with what
+    // read_some would give, unless the stream is destroyed before. Until then no other read may
+    // begin, and both the buffer's memory and the observer must live as long as the stream.
+    void start_read(asio::mutable_buffer buffer, ReadObserver& observer);
     // All of it, or an error.
     Task<Error> write(asio::const_buffer bytes, Deadline deadline);
     Task<Error> write(std::span<const asio::const_buffer> pieces, Deadline deadline);
@@ -54,14 +69,14 @@ class Stream {
     // Ends every operation in flight with asio::error::operation_aborted.
     void cancel();
     void close();
-    // Sends FIN after what was written; best effort.
+    // Sends FIN (TLS: close_notify) after what was written; best effort.
     void shutdown_write();
     std::string remote_address() const;  // "192.0.2.1", "::1", or "" when unknown
     Executor get_executor();
 
-   private:
+ private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    Impl* impl_ = nullptr;
 };
 
 }  // namespace sluice::net

@@ -5,6 +5,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
 #include <chrono>
 
 // The coroutine vocabulary in one place. A Task tells what happens in the order it happens; it runs
@@ -22,7 +23,8 @@ using Executor = asio::io_context::executor_type;
 template <class T = void>
 using Task = asio::awaitable<T, Executor>;
 
-// Every operation gives its error back as a value: auto [error, size] = co_await x.async_y(…, use_task);
+// Every operation gives its error back as a value: auto [error, size] = co_await x.async_y(…,
+// use_task);
 using TaskToken = asio::as_tuple_t<asio::use_awaitable_t<Executor>>;
 inline constexpr TaskToken use_task{};
 

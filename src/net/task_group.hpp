@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstddef>
-#include <memory>
-
 #include "base/time.hpp"
 #include "net/task.hpp"
+
+#include <cstddef>
+#include <memory>
 
 namespace sluice::net {
 
@@ -13,7 +13,7 @@ namespace sluice::net {
 //
 // Spawn functions, not capturing lambdas: group.spawn(serve(std::move(stream), config)).
 class TaskGroup {
-   public:
+ public:
     explicit TaskGroup(Executor executor);
     ~TaskGroup();
     TaskGroup(const TaskGroup&) = delete;
@@ -32,7 +32,7 @@ class TaskGroup {
     // True when the last task ended before `deadline`.
     Task<bool> wait_empty(Deadline deadline);
 
-   private:
+ private:
     struct State;
     std::shared_ptr<State> state_;
 };

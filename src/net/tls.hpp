@@ -1,9 +1,9 @@
 #pragma once
 
+#include "base/result.hpp"
+
 #include <memory>
 #include <string>
-
-#include "base/result.hpp"
 
 typedef struct ssl_ctx_st SSL_CTX;
 
