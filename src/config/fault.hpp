@@ -27,7 +27,7 @@ void sort_faults(Faults& faults);
 std::string to_text(const Faults& faults, std::size_t most = 100);
 
 // A value as it may be shown in a message: quoted, printable, and cut when long.
-std::string quoted(std::string_view value);
+std::string in_quotes(std::string_view value);
 // ", did you mean \"limits\"?" when one of `known` is close to `name`, else nothing.
 std::string did_you_mean(std::string_view name, const std::vector<std::string_view>& known);
 
