@@ -1,0 +1,75 @@
+-- acquire: every amount or none, as one step.
+--
+-- Admitted when in each dimension (what the window holds) + (what is asked) <= limit. A denial
+-- changes nothing but what has expired and what came along to be settled; it answers the first
+-- instant at which the same would fit if nothing else came.
+local reply
+local fits = r + ask_r <= limit_r and i + ask_i <= limit_i and o + ask_o <= limit_o
+if not fits then -- without a limit, counting stops at 2^48 - 1 and nothing is denied
+    if limit_r == 281474976710655 and r + ask_r > limit_r then ask_r = limit_r - r end
+    if limit_i == 281474976710655 and i + ask_i > limit_i then ask_i = limit_i - i end
+    if limit_o == 281474976710655 and o + ask_o > limit_o then ask_o = limit_o - o end
+    fits = r + ask_r <= limit_r and i + ask_i <= limit_i and o + ask_o <= limit_o
+end
+
+if fits then
+    r, i, o = r + ask_r, i + ask_i, o + ask_o
+    more_r, more_i, more_o = more_r + ask_r, more_i + ask_i, more_o + ask_o
+    if more_r > 0 then last_r = label end
+    if more_i > 0 then last_i = label end
+    if more_o > 0 then last_o = label end
+    local slot = base + tail
+    if tail_l == label and head < tail then slot = slot - 1 end
+    reply = pack('<BBI6I8I6I6I6I4I4I4', 1, 0, label, slot, r, i, o,
+        r > 0 and last_r + W - clock or 0, i > 0 and last_i + W - clock or 0,
+        o > 0 and last_o + W - clock or 0)
+else
+    local status, by, wait = 0, 0, 0
+    if ask_r > limit_r or ask_i > limit_i or ask_o > limit_o then
+        status, by = 2, ask_r > limit_r and 0 or ask_i > limit_i and 1 or 2
+    else
+        -- What has to leave first, in each dimension; records leave from the head. The tail is taken
+        -- from the locals, which a settlement may have changed.
+        local need_r, need_i, need_o = r + ask_r - limit_r, i + ask_i - limit_i, o + ask_o - limit_o
+        local k, at_l = head, nil
+        while k < tail - 1 and not at_l do
+            if k % 64 == 0 and k < closed * 64 then
+                local upto = k / 64 + 256
+                if upto > closed then upto = closed end
+                local sums = call('GETRANGE', key, k / 64 * 24, upto * 24 - 1)
+                for p = 1, #sums, 24 do
+                    local _, a, b, c = unpack('<I6I6I6I6', sums, p)
+                    if need_r <= a and need_i <= b and need_o <= c then break end
+                    need_r, need_i, need_o, k = need_r - a, need_i - b, need_o - c, k + 64
+                end
+            end
+            local upto = k - k % 64 + 64
+            if upto > tail - 1 then upto = tail - 1 end
+            if k < upto then
+                local chunk = call('GETRANGE', key, records + k * 24, records + upto * 24 - 1)
+                for p = 1, #chunk, 24 do
+                    local l, a, b, c = unpack('<I6I6I6I6', chunk, p)
+                    if need_r <= a and need_i <= b and need_o <= c then at_l = l break end
+                    need_r, need_i, need_o, k = need_r - a, need_i - b, need_o - c, k + 1
+                end
+            end
+        end
+        if not at_l and head < tail then
+            if need_r <= tail_r and need_i <= tail_i and need_o <= tail_o then
+                at_l = tail_l
+            else
+                need_r, need_i, need_o = need_r - tail_r, need_i - tail_i, need_o - tail_o
+            end
+        end
+        wait = (at_l or label) + W - clock
+        by = need_r > 0 and 0 or need_i > 0 and 1 or 2
+    end
+    if more_r > 0 then last_r = label end
+    if more_i > 0 then last_i = label end
+    if more_o > 0 then last_o = label end
+    reply = pack('<BBI6I8I6I6I6I4I4I4', status, by, wait, 0, r, i, o,
+        r > 0 and last_r + W - clock or 0, i > 0 and last_i + W - clock or 0,
+        o > 0 and last_o + W - clock or 0)
+    if not changed and more_r == 0 and more_i == 0 and more_o == 0 then return reply end
+end
+local charges = fits or more_r > 0 or more_i > 0 or more_o > 0

@@ -1,0 +1,3 @@
+-- The clock of every script: the store's own, read once.
+local now = redis.call('TIME')
+local seconds, micros = now[1], now[2]
