@@ -24,6 +24,9 @@ struct ParsedRequest {
     bool is_stream = false;       // `stream` is JSON true
     bool asks_for_usage = false;  // `stream_options.include_usage` is true
 
+    // `background` of the responses API is true: the answer comes without usage, the work later.
+    bool is_background = false;
+
     // The most tokens one choice may have, as the caller said: the largest of the names that this
     // endpoint reads. Absent: the caller gave none (null, or the -1 of llama.cpp).
     std::optional<std::int64_t> max_output;

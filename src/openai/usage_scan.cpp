@@ -1,0 +1,94 @@
+#include "openai/usage_scan.hpp"
+
+#include <algorithm>
+
+namespace sluice::openai {
+
+void UsageScan::feed(std::string_view piece) {
+    for (std::size_t at = 0; at < piece.size() && !is_closed_;) {
+        if (is_in_string_) {
+            at = take_string(piece, at);
+            continue;
+        }
+        const char c = piece[at++];
+        const bool was_kept = keep_depth_ != 0;
+        switch (c) {
+            case '"':
+                if (depth_ == 0) break;  // nothing has begun
+                is_in_string_ = true;
+                is_key_ = is_key_next_ && is_watched_object();
+                is_key_next_ = false;
+                if (is_key_) key_.clear();
+                break;
+            case '{':
+            case '[':
+                open(c);
+                break;
+            case '}':
+            case ']':
+                if (was_kept) keep(piece.substr(at - 1, 1));
+                close();
+                continue;
+            case ',':
+                is_key_next_ = is_watched_object();
+                break;
+            default:
+                break;
+        }
+        if (keep_depth_ != 0) keep(piece.substr(at - 1, 1));
+    }
+}
+
+void UsageScan::open(char bracket) {
+    if (depth_ == 0 && bracket != '{') return;
+    const bool is_object = bracket == '{';
+    const bool is_usage = is_object && is_watched_object() && key_ == "usage";
+    if (is_usage && keep_depth_ == 0) {
+        keep_depth_ = depth_;
+        kept_.clear();
+    }
+    if (depth_ == 1) is_in_response_ = is_object && key_ == "response";
+    ++depth_;
+    is_key_next_ = is_object && is_watched_object();
+    if (is_key_next_) key_.clear();
+}
+
+void UsageScan::close() {
+    if (depth_ == 0) return;
+    --depth_;
+    is_key_next_ = false;
+    if (depth_ == 1) is_in_response_ = false;
+    if (keep_depth_ != 0 && depth_ == keep_depth_) {
+        keep_depth_ = 0;
+        if (kept_.size() <= kMaxUsage) usage_.swap(kept_);
+    }
+    if (depth_ == 0) is_closed_ = true;
+}
+
+// Goes through the inside of a string, as far as it is in this piece.
+std::size_t UsageScan::take_string(std::string_view piece, std::size_t at) {
+    const std::size_t begin = at;
+    while (at < piece.size() && is_in_string_) {
+        const char c = piece[at++];
+        if (is_escaped_) {
+            is_escaped_ = false;
+        } else if (c == '\\') {
+            is_escaped_ = true;
+        } else if (c == '"') {
+            is_in_string_ = false;
+        }
+    }
+    const std::string_view inside = piece.substr(begin, at - begin);
+    if (keep_depth_ != 0) keep(inside);
+    if (is_key_ && key_.size() <= kMaxKey) {
+        const std::size_t quote = is_in_string_ ? 0 : 1;
+        key_.append(inside.substr(0, std::min(inside.size() - quote, kMaxKey + 1)));
+    }
+    return at;
+}
+
+void UsageScan::keep(std::string_view bytes) {
+    if (kept_.size() <= kMaxUsage) kept_.append(bytes);
+}
+
+}  // namespace sluice::openai
