@@ -1,0 +1,28 @@
+#include "redis/script.hpp"
+
+#include "redis/error.hpp"
+
+#include <array>
+
+namespace sluice::redis {
+
+net::Task<Result<Reply>> run_script(
+    Client& client,
+    const Script& script,
+    std::string_view key,
+    std::string_view argument,
+    Deadline deadline
+) {
+    std::array<std::string_view, 5> words{"EVALSHA", script.sha1, "1", key, argument};
+    Result<Reply> reply = co_await client.call(key, words, deadline);
+    if (reply && reply->is_error("NOSCRIPT")) {
+        // EVAL also makes the script known, and is allowed where SCRIPT LOAD is not.
+        words[0] = "EVAL";
+        words[1] = script.text;
+        reply = co_await client.call(key, words, deadline);
+    }
+    if (reply && reply->is_error()) co_return error_of(*reply);
+    co_return reply;
+}
+
+}  // namespace sluice::redis

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "redis/connection.hpp"
+
+#include <memory>
+
+namespace sluice::redis {
+
+// One server at a time behind one connection: a fixed one, or whom the Sentinels name.
+class SingleClient final : public Client {
+ public:
+    SingleClient(
+        net::Executor executor,
+        std::unique_ptr<Locator> locator,
+        ConnectionOptions options,
+        Stats& stats,
+        Log& log
+    )
+        : connection_{executor, std::move(locator), std::move(options), stats, log} {}
+
+    void start() override { connection_.start(); }
+    net::Task<Result<Reply>> call(std::string_view, Words words, Deadline deadline) override {
+        return connection_.call(words, deadline);
+    }
+    bool is_connected(std::string_view) const override { return connection_.is_ready(); }
+    net::Task<bool> wait_connected(std::string_view, Deadline deadline) override {
+        return connection_.wait_ready(deadline);
+    }
+    std::string_view data_id(std::string_view) const override {
+        return connection_.identity().replication_id;
+    }
+    net::Task<> stop() override { return connection_.stop(); }
+
+    Connection& connection() { return connection_; }
+
+ private:
+    Connection connection_;
+};
+
+}  // namespace sluice::redis
