@@ -40,19 +40,22 @@ class Debounce {
     explicit Debounce(const SourceOptions& options) : options_{options} {}
 
     void changed(SteadyTime now) {
-        if (!first_) first_ = now;
+        if (!is_dirty_) first_ = now;
+        is_dirty_ = true;
         last_ = now;
     }
-    void clear() { first_.reset(); }
-    // Empty when nothing has changed.
-    std::optional<SteadyTime> due() const {
-        if (!first_) return {};
-        return std::min(last_ + options_.quiet, *first_ + options_.patience);
+    void clear() { is_dirty_ = false; }
+    bool is_dirty() const { return is_dirty_; }
+    // Never, when nothing has changed.
+    SteadyTime due() const {
+        if (!is_dirty_) return SteadyTime::max();
+        return std::min(last_ + options_.quiet, first_ + options_.patience);
     }
 
  private:
     SourceOptions options_;
-    std::optional<SteadyTime> first_;
+    bool is_dirty_ = false;
+    SteadyTime first_;
     SteadyTime last_;
 };
 
@@ -120,15 +123,15 @@ struct LimitsSource::Impl {
         Debounce debounce{options_};
         SteadyTime next_poll = steady_now() + options_.poll;
         for (;;) {
-            wait_until(std::min(debounce.due().value_or(next_poll), next_poll));
+            wait_until(std::min(debounce.due(), next_poll));
             if (is_stopping_) return;
             const SteadyTime now = steady_now();
             if (drain_events()) debounce.changed(now);
-            bool is_due = debounce.due() && now >= *debounce.due();
+            bool is_due = now >= debounce.due();
             if (now >= next_poll) {
                 next_poll = now + options_.poll;
                 watch();
-                is_due = is_due || (!debounce.due() && fingerprint(path_) != last_look_);
+                is_due = is_due || (!debounce.is_dirty() && fingerprint(path_) != last_look_);
             }
             if (!is_due) continue;
             debounce.clear();
