@@ -1,0 +1,19 @@
+#pragma once
+
+#include "tokenizer/tokenizer.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+// The two encodings of OpenAI's models, exact for every input. Their rank data is in the program;
+// each is unpacked at its first use (once, by whichever thread comes first) and then shared by all.
+// Text is counted as plain text: what looks like a special token is counted as its characters.
+namespace sluice::tokenizer {
+
+const Tokenizer& cl100k_base();
+const Tokenizer& o200k_base();
+
+// What the two hold in memory, in bytes. Loads them.
+std::uint64_t encodings_memory();
+
+}  // namespace sluice::tokenizer
