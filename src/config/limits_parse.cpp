@@ -181,7 +181,8 @@ class Gatherer {
                 names_.try_emplace(subject.name, Place{reading.file, node.line});
             if (!is_new) {
                 section.fault(
-                    "name", in_quotes(subject.name) + " is there already, at " + known->second.text()
+                    "name",
+                    in_quotes(subject.name) + " is there already, at " + known->second.text()
                 );
             }
         }

@@ -27,7 +27,8 @@ void parse_endpoint(Section& section, std::string_view name, Address& into) {
     section.text(name, text);
     if (text.empty()) return;
     const auto address = parse_address(text);
-    if (!address) return section.fault(name, std::string{kAddressForm} + ", got " + in_quotes(text));
+    if (!address)
+        return section.fault(name, std::string{kAddressForm} + ", got " + in_quotes(text));
     into = *address;
 }
 

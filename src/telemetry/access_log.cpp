@@ -84,6 +84,7 @@ void AccessLog::write(const AccessRecord& record) {
             {"outputTokens", record.output_tokens_used},
             {"estimated", record.is_estimated},
             {"upstreamStatus", record.upstream_status.value_or(0)},
+            {"admittedMs", record.admitted_ms},
             {"bytesIn", record.bytes_in},
             {"bytesOut", record.bytes_out},
             {"totalMs", to_ms(record.total)},

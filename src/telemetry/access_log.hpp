@@ -32,6 +32,7 @@ struct AccessRecord {
     std::int64_t output_tokens_reserved = 0;
     std::int64_t input_tokens_used = 0;
     std::int64_t output_tokens_used = 0;
+    std::uint64_t admitted_ms = 0;  // the store's instant of admission, Unix time; 0: none
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     nanoseconds total{0};

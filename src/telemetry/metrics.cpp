@@ -101,7 +101,8 @@ class CappedSeries : public Series {
     Reading& reading_;
 };
 
-bool is_metric_name(std::string_view name) {
+// Only asserted.
+[[maybe_unused]] bool is_metric_name(std::string_view name) {
     return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
     });

@@ -1,0 +1,147 @@
+#include "config/manifest.hpp"
+
+#include "config/schema.hpp"
+
+#include <algorithm>
+
+namespace sluice::config {
+
+extern const char* const kResourceDefinition;  // generated from crds/
+
+namespace {
+
+constexpr std::string_view kGroup = "sluice.dev/";
+constexpr std::string_view kKind = "ApiKeyLimit";
+
+// The versions of the definition, by name. Ours is valid: a test reads it.
+const Node& definition() {
+    static const ParsedText kParsed =
+        parse_yaml(resource_definition(), "crds", TextBounds{1 << 20, 50'000, 64});
+    return kParsed.documents.at(0);
+}
+
+const Node* schema_of(std::string_view version) {
+    for (const Node& entry : definition().find("spec")->find("versions")->children) {
+        if (entry.find("name")->text == version) {
+            return entry.find("schema")->find("openAPIV3Schema");
+        }
+    }
+    return nullptr;
+}
+
+std::string text_of(const Node* node) {
+    return node == nullptr ? "" : node->text;
+}
+
+bool is_dns_name(std::string_view text, std::size_t most, bool dots) {
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+    return !text.empty() && text.size() <= most && is_letter(text.front()) &&
+           is_letter(text.back()) && std::all_of(text.begin(), text.end(), [&](char c) {
+               return is_letter(c) || c == '-' || (dots && c == '.');
+           });
+}
+
+void check_metadata(const Node& root, Reading& reading) {
+    const Node* metadata = root.find("metadata");
+    const int line = metadata == nullptr ? root.line : metadata->key_line;
+    const Node* name = metadata == nullptr ? nullptr : metadata->find("name");
+    const Node* space = metadata == nullptr ? nullptr : metadata->find("namespace");
+    if (name == nullptr || name->text.empty()) {
+        reading.fault(line, "metadata.name", "Required value: name is required");
+    } else if (!is_dns_name(name->text, 253, true)) {
+        reading.fault(
+            name->line,
+            "metadata.name",
+            "Invalid value: " + in_quotes(name->text) +
+                ": must be lower-case letters, digits, '-' or '.', and begin and end with a "
+                "letter or digit"
+        );
+    }
+    if (space != nullptr && !is_dns_name(space->text, 63, false)) {
+        reading.fault(
+            space->line,
+            "metadata.namespace",
+            "Invalid value: " + in_quotes(space->text) +
+                ": must be lower-case letters, digits or '-'"
+        );
+    }
+}
+
+// The oldest of several resources has a key; the operator accepts none of the others.
+void check_owners(const Node& root, HashOwners& owners, Reading& reading) {
+    const Node* metadata = root.find("metadata");
+    const Node* spec = root.find("spec");
+    const Node* keys = spec == nullptr ? nullptr : spec->find("keys");
+    if (metadata == nullptr || keys == nullptr) return;
+    const std::string space = text_of(metadata->find("namespace"));
+    const std::string self = (space.empty() ? "" : space + "/") + text_of(metadata->find("name"));
+    for (std::size_t i = 0; i < keys->children.size(); ++i) {
+        const Node* hash = keys->children[i].find("hash");
+        if (hash == nullptr || hash->text.empty()) continue;
+        const auto [owner, is_new] = owners.try_emplace(hash->text, self);
+        if (is_new || owner->second == self) continue;
+        reading.fault(
+            hash->line,
+            "spec.keys[" + std::to_string(i) + "].hash",
+            "the same key belongs to " + in_quotes(owner->second) +
+                " already: only the oldest resource would be accepted"
+        );
+    }
+}
+
+void check_resource(const Node& root, HashOwners& owners, Reading& reading) {
+    const std::string version = root.find("apiVersion")->text.substr(kGroup.size());
+    const Node* schema = schema_of(version);
+    if (schema == nullptr) {
+        return reading.fault(
+            root.find("apiVersion")->line,
+            "apiVersion",
+            "no version " + in_quotes(version) + " of " + std::string{kKind} + " is served"
+        );
+    }
+    check_metadata(root, reading);
+    check_schema(root, *schema, "", reading);
+    check_owners(root, owners, reading);
+}
+
+}  // namespace
+
+const std::string& resource_definition() {
+    static const std::string kText = kResourceDefinition;
+    return kText;
+}
+
+bool is_manifest(const Node& root) {
+    const Node* version = root.find("apiVersion");
+    const Node* kind = root.find("kind");
+    return version != nullptr && version->is_scalar() && kind != nullptr && kind->is_scalar();
+}
+
+std::size_t check_manifest(const Node& root, HashOwners& owners, Reading& reading) {
+    if (!is_manifest(root)) return 0;
+    const std::string kind = root.find("kind")->text;
+    if (kind == "List" || kind == "ApiKeyLimitList") {
+        const Node* items = root.find("items");
+        std::size_t found = 0;
+        if (items == nullptr) return found;
+        for (const Node& item : items->children) {
+            if (text_of(item.find("kind")) != "List")
+                found += check_manifest(item, owners, reading);
+        }
+        return found;
+    }
+    const bool is_ours = root.find("apiVersion")->text.starts_with(kGroup);
+    if (!is_ours) return 0;
+    if (kind != kKind) {
+        reading.fault(
+            root.find("kind")->line,
+            "kind",
+            "no kind " + in_quotes(kind) + " in sluice.dev" + did_you_mean(kind, {kKind})
+        );
+        return 0;
+    }
+    check_resource(root, owners, reading);
+    return 1;
+}
+
+}  // namespace sluice::config
