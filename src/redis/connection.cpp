@@ -130,7 +130,7 @@ Error Connection::enqueue(
     if (!is_ready_) return Errc::not_connected;
     if (outgoing_.size() > kMaxOutgoing) return Errc::queue_full;
     const SteadyTime now = steady_now();
-    const SteadyTime until = std::min(deadline.time(), now + options_.timeout);
+    const SteadyTime until = deadline.time();
     if (is_asking && !pipeline_.push(nullptr, until, now)) return Errc::queue_full;
     if (is_asking) append_command(outgoing_, {"ASKING"});
     if (!pipeline_.push(waiter, until, now)) {

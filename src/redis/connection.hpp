@@ -48,7 +48,8 @@ struct ConnectionOptions {
     std::string username_file;
     std::string password_file;
     std::string ca_file;
-    milliseconds timeout{50};  // a call waits no longer, whatever its deadline
+    milliseconds timeout{
+        50};  // what an answer usually takes at most; calls have deadlines of their own
 };
 
 // One server, one connection, made again whenever it is lost. Commands that are queued in one turn

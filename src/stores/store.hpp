@@ -39,6 +39,10 @@ class Store {
     // What the window of `subject` holds, without taking anything.
     virtual net::Task<Result<limits::Usage>> peek(std::string subject, Deadline deadline) = 0;
 
+    // True as soon as the store can decide; false when it cannot before `deadline`. For readiness and
+    // for start-up: nobody has to wait for it before asking.
+    virtual net::Task<bool> wait_ready(Deadline) { co_return true; }
+
     // Sends what still waits to be settled, until `deadline`; nothing may be called afterwards.
     virtual net::Task<> stop(Deadline deadline) = 0;
 };

@@ -1,0 +1,257 @@
+#include "stores/fallback_store.hpp"
+
+#include "redis/error.hpp"
+#include "stores/error.hpp"
+
+#include <cassert>
+#include <limits>
+#include <utility>
+
+namespace sluice::stores {
+
+namespace {
+
+// Sequence numbers of slots that are not in the store's log: a log's own begin at its birth in
+// microseconds and never come near.
+constexpr std::uint64_t kLocalSequence = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kAllowedSequence = kLocalSequence - 1;
+
+std::string_view to_text(OnFailure policy) {
+    switch (policy) {
+        case OnFailure::local:
+            return "local";
+        case OnFailure::deny:
+            return "deny";
+        case OnFailure::allow:
+            return "allow";
+    }
+    return "";
+}
+
+}  // namespace
+
+FallbackStore::FallbackStore(
+    net::Executor executor,
+    std::unique_ptr<RedisStore> store,
+    const Options& options,
+    Shared& shared,
+    Stats& stats,
+    Log& log
+)
+    : executor_{executor},
+      store_{std::move(store)},
+      policy_{options.on_failure},
+      timeout_{options.redis.timeout},
+      shared_{shared},
+      stats_{stats},
+      log_{log},
+      trouble_{executor},
+      pause_{executor},
+      tasks_{executor} {}
+
+FallbackStore::~FallbackStore() {
+    assert(is_stopping_);
+}
+
+void FallbackStore::start() {
+    store_->start();
+    tasks_.spawn(keep_probing());
+    if (shared_.claim_keeper()) {
+        keeper_ = std::make_unique<Keeper>(executor_, *store_, shared_, timeout_, stats_, log_);
+        tasks_.spawn(keeper_->run());
+    }
+}
+
+// ---- Decisions ----------------------------------------------------------------------------------
+
+net::Task<Result<limits::Decision>> FallbackStore::acquire(Ask ask, Deadline deadline) {
+    const SteadyTime begun = steady_now();
+    Result<limits::Decision> decision = co_await decide(ask, deadline);
+    stats_.decision.observe(steady_now() - begun);
+    if (!decision) {
+        stats_.failed.add();
+    } else {
+        (decision->is_admitted ? stats_.admitted : stats_.denied).add();
+    }
+    co_return decision;
+}
+
+net::Task<Result<limits::Decision>> FallbackStore::decide(const Ask& ask, Deadline deadline) {
+    note_state();
+    if (!may_ask_store()) co_return decide_by_policy(ask);
+    Ask question = ask;
+    shared_.reduce(question.limits);
+    const SteadyTime asked_at = steady_now();
+    std::optional<limits::Decision> known =
+        denials_.recall(question.subject, question.limits, question.amounts, asked_at);
+    if (known) {
+        stats_.deny_memory_hits.add();
+        co_return *known;
+    }
+    if (shared_.logs.owes.load(std::memory_order_relaxed)) tell_owed_along(question.subject);
+
+    const Result<limits::Decision> decision = co_await store_->decide(question, deadline);
+    if (!decision) {
+        note_failure(decision.error());
+        co_return decide_by_policy(ask);
+    }
+    breaker_.succeed();
+    if (!note_answer(question, *decision)) co_return decide_by_policy(ask);
+    if (!decision->is_admitted) {
+        denials_.remember(question.subject, question.limits, question.amounts, *decision, asked_at);
+    }
+    co_return decision;
+}
+
+void FallbackStore::tell_owed_along(const std::string& subject) {
+    const std::int64_t now = Shared::now_ms();
+    const limits::Amounts owed = shared_.logs.with(subject, [&](OwnLog& log) {
+        return log.owes() ? log.take_owed(now) : limits::Amounts{};
+    });
+    if (owed != limits::Amounts{}) store_->charge_along(subject, owed);
+}
+
+bool FallbackStore::note_answer(const Ask& ask, const limits::Decision& decision) {
+    const std::int64_t now = Shared::now_ms();
+    if (decision.is_admitted) shared_.note_clock(decision.slot.label_ms, now);
+    const bool is_forgotten = shared_.logs.with(ask.subject, [&](OwnLog& log) {
+        if (log.is_forgotten(now, decision.usage.used)) return true;
+        if (decision.is_admitted) {
+            log.note_admitted(shared_.at_of(decision.slot.label_ms), ask.amounts);
+        }
+        log.note_total(now, decision.usage.used);
+        return false;
+    });
+    if (is_forgotten) shared_.suspect(ask.subject);
+    return !is_forgotten;
+}
+
+void FallbackStore::note_failure(const Error& error) {
+    const SteadyTime now = steady_now();
+    const bool was_closed = breaker_.is_closed();
+    // No answer in time may be one slow moment; without a connection there is nothing to wait for.
+    if (error == redis::Errc::timed_out || error == redis::Errc::refused) {
+        breaker_.fail(now);
+    } else {
+        breaker_.trip(now);
+    }
+    if (was_closed && !breaker_.is_closed()) {
+        stats_.breaker_opened.add();
+        shared_.doubt();
+        if (trouble_.is_waited_for()) trouble_.wake();
+    }
+    note_state();
+}
+
+// Says once when the policy comes into force, and once when the store is back.
+void FallbackStore::note_state() {
+    stats_.breaker.set(static_cast<std::int64_t>(breaker_.state()));
+    const bool is_in_force = !may_ask_store();
+    if (is_in_force == is_policy_in_force_) return;
+    is_policy_in_force_ = is_in_force;
+    stats_.policy_in_force.set(is_in_force ? static_cast<std::int64_t>(policy_) + 1 : 0);
+    if (is_in_force) {
+        log_.warn("store: away, the policy decides", {{"policy", to_text(policy_)}});
+    } else {
+        log_.info("store: back, it decides again");
+    }
+}
+
+Result<limits::Decision> FallbackStore::decide_by_policy(const Ask& ask) {
+    switch (policy_) {
+        case OnFailure::local:
+            return decide_alone(ask);
+        case OnFailure::deny:
+            return Error{Errc::unavailable};
+        case OnFailure::allow:
+            break;
+    }
+    stats_.allowed_blindly.add();
+    limits::Decision decision;
+    decision.is_admitted = true;
+    decision.usage.used = ask.amounts;
+    decision.slot.sequence = kAllowedSequence;
+    return decision;
+}
+
+// A replica that has never reached the store does not know with how many it shares the limits.
+Result<limits::Decision> FallbackStore::decide_alone(const Ask& ask) {
+    const std::int64_t replicas = shared_.replicas();
+    if (replicas == 0) return Error{Errc::unavailable};
+    const std::int64_t now = Shared::now_ms();
+    limits::Decision decision = shared_.logs.with(ask.subject, [&](OwnLog& log) {
+        return log.decide(now, ask.limits, ask.amounts, replicas);
+    });
+    stats_.decided_locally.add();
+    if (decision.is_admitted) shared_.logs.owes = true;
+    decision.slot.sequence = kLocalSequence;
+    return decision;
+}
+
+// ---- Settling -----------------------------------------------------------------------------------
+
+void FallbackStore::settle(const std::string& subject, const limits::Settlement& settlement) {
+    if (settlement.slot.sequence == kAllowedSequence) return;
+    const std::int64_t now = Shared::now_ms();
+    if (settlement.slot.sequence == kLocalSequence) {
+        const auto at = static_cast<std::int64_t>(settlement.slot.label_ms);
+        shared_.logs.with(subject, [&](OwnLog& log) { log.settle_owed(at, now, settlement); });
+        shared_.logs.owes = true;
+        return;
+    }
+    const std::int64_t at = shared_.at_of(settlement.slot.label_ms);
+    shared_.logs.with(subject, [&](OwnLog& log) { log.settle_held(at, now, settlement); });
+    store_->settle(subject, settlement);
+}
+
+net::Task<Result<limits::Usage>> FallbackStore::peek(std::string subject, Deadline deadline) {
+    if (may_ask_store()) co_return co_await store_->peek(std::move(subject), deadline);
+    limits::Usage usage;
+    const std::int64_t now = Shared::now_ms();
+    usage.used = shared_.logs.with(subject, [&](OwnLog& log) { return log.total(now); });
+    co_return usage;
+}
+
+// ---- Its life -----------------------------------------------------------------------------------
+
+net::Task<bool> FallbackStore::wait_ready(Deadline deadline) {
+    while (!may_ask_store() && !is_stopping_ && !deadline.has_passed()) {
+        net::Timer pause{executor_};
+        pause.expires_after(std::min<nanoseconds>(deadline.remaining(), milliseconds{5}));
+        co_await pause.async_wait(net::use_task);
+    }
+    co_return may_ask_store();
+}
+
+net::Task<> FallbackStore::keep_probing() {
+    while (!is_stopping_) {
+        if (breaker_.is_closed()) {
+            co_await trouble_.wait(Deadline::never());
+            continue;
+        }
+        pause_.expires_at(breaker_.next_probe());
+        co_await pause_.async_wait(net::use_task);
+        if (is_stopping_) break;
+        if (breaker_.is_closed()) continue;  // a late answer has closed it
+        breaker_.begin_probe();
+        const Error error = co_await store_->probe(Deadline::in(timeout_));
+        if (error) {
+            breaker_.fail(steady_now());
+        } else {
+            breaker_.succeed();
+        }
+        note_state();
+    }
+}
+
+net::Task<> FallbackStore::stop(Deadline deadline) {
+    is_stopping_ = true;
+    trouble_.wake();
+    pause_.cancel();
+    if (keeper_) keeper_->stop();
+    while (!co_await tasks_.wait_empty(Deadline::never())) {
+    }
+    co_await store_->stop(deadline);
+}
+
+}  // namespace sluice::stores

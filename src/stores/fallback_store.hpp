@@ -1,0 +1,70 @@
+#pragma once
+
+#include "limits/deny_memory.hpp"
+#include "stores/breaker.hpp"
+#include "stores/keeper.hpp"
+#include "stores/options.hpp"
+#include "stores/redis_store.hpp"
+#include "stores/shared.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace sluice::stores {
+
+// The Redis store as a gateway uses it: what it knows to be denied it denies without asking, what
+// it admits it remembers, and while the store is away or cannot be believed the policy decides.
+//
+// Errors: Errc::unavailable when nothing was decided.
+class FallbackStore final : public Store {
+ public:
+    FallbackStore(
+        net::Executor executor,
+        std::unique_ptr<RedisStore> store,
+        const Options& options,
+        Shared& shared,
+        Stats& stats,
+        Log& log
+    );
+    ~FallbackStore() override;
+
+    void start();
+
+    net::Task<Result<limits::Decision>> acquire(Ask ask, Deadline deadline) override;
+    void settle(const std::string& subject, const limits::Settlement& settlement) override;
+    net::Task<Result<limits::Usage>> peek(std::string subject, Deadline deadline) override;
+    net::Task<bool> wait_ready(Deadline deadline) override;
+    net::Task<> stop(Deadline deadline) override;
+
+ private:
+    net::Task<Result<limits::Decision>> decide(const Ask& ask, Deadline deadline);
+    bool may_ask_store() const { return breaker_.is_closed() && shared_.is_store_true(); }
+    void tell_owed_along(const std::string& subject);
+    // False when the answer shows that the store has forgotten what it was told.
+    bool note_answer(const Ask& ask, const limits::Decision& decision);
+    void note_failure(const Error& error);
+    void note_state();
+    Result<limits::Decision> decide_by_policy(const Ask& ask);
+    Result<limits::Decision> decide_alone(const Ask& ask);
+    net::Task<> keep_probing();
+
+    net::Executor executor_;
+    std::unique_ptr<RedisStore> store_;
+    const OnFailure policy_;
+    const milliseconds timeout_;
+    Shared& shared_;
+    Stats& stats_;
+    Log& log_;
+
+    limits::DenyMemory denials_;
+    Breaker breaker_;
+    std::unique_ptr<Keeper> keeper_;  // on one worker
+    bool is_policy_in_force_ = false;
+    bool is_stopping_ = false;
+    net::Wakeup trouble_;
+    net::Timer pause_;
+    net::TaskGroup tasks_;
+};
+
+}  // namespace sluice::stores

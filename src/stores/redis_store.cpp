@@ -1,0 +1,259 @@
+#include "stores/redis_store.hpp"
+
+#include "limits/scripts.hpp"
+#include "limits/wire.hpp"
+#include "redis/error.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace sluice::stores {
+
+namespace wire = limits::wire;
+namespace scripts = limits::scripts;
+
+namespace {
+
+constexpr milliseconds kRideWithin{4};  // how long a settlement waits for a decision to ride on
+constexpr milliseconds kSettleWithin{5'000};  // nobody waits for it: let a slow store take its time
+constexpr milliseconds kAwayPause{50};
+
+redis::Script script_of(const limits::Script& script) {
+    redis::Script made;
+    made.name = script.name;
+    made.text = script.text;
+    made.sha1 = script.sha1;
+    return made;
+}
+
+const redis::Script kAcquire = script_of(scripts::kAcquire);
+const redis::Script kSettle = script_of(scripts::kSettle);
+const redis::Script kPeek = script_of(scripts::kPeek);
+
+void count(ScriptStats& stats, const Error& error) {
+    if (!error) {
+        stats.done.add();
+    } else if (redis::is_outcome_unknown(error)) {
+        stats.outcome_unknown.add();
+    } else if (error == redis::Errc::refused || error == redis::Errc::no_script) {
+        stats.refused.add();
+    } else {
+        stats.unsent.add();
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> script_texts() {
+    return {std::string{kAcquire.text}, std::string{kSettle.text}, std::string{kPeek.text}};
+}
+
+RedisStore::RedisStore(
+    net::Executor executor,
+    std::unique_ptr<redis::Client> client,
+    milliseconds window,
+    milliseconds timeout,
+    Stats& stats,
+    Log& log
+)
+    : executor_{executor},
+      client_{std::move(client)},
+      window_{window},
+      timeout_{timeout},
+      stats_{stats},
+      log_{log},
+      work_{executor},
+      pause_{executor},
+      tasks_{executor} {}
+
+RedisStore::~RedisStore() {
+    assert(!is_started_ || is_stopping_);
+}
+
+void RedisStore::start() {
+    is_started_ = true;
+    client_->start();
+    tasks_.spawn(keep_settling());
+}
+
+net::Task<Result<redis::Reply>> RedisStore::run(
+    const redis::Script& script,
+    ScriptStats& stats,
+    const std::string& key,
+    const std::string& question,
+    Deadline deadline
+) {
+    Result<redis::Reply> reply =
+        co_await redis::run_script(*client_, script, key, question, deadline);
+    count(stats, reply ? Error{} : reply.error());
+    co_return reply;
+}
+
+net::Task<Result<limits::Decision>> RedisStore::acquire(Ask ask, Deadline deadline) {
+    co_return co_await decide(ask, deadline);
+}
+
+net::Task<Result<limits::Decision>> RedisStore::decide(const Ask& ask, Deadline deadline) {
+    const std::string key = wire::key_of(ask.subject);
+    std::vector<limits::Settlement> along;
+    if (!queue_.is_empty()) along = queue_.take(ask.subject, wire::kMaxSettlements);
+    const std::string question = wire::pack_acquire(window_, ask.limits, ask.amounts, along);
+    const Deadline until = deadline.sooner(Deadline::in(timeout_));
+    Result<redis::Reply> reply = co_await run(kAcquire, stats_.acquire, key, question, until);
+    if (!along.empty()) {
+        if (!reply) put_back(ask.subject, along, reply.error());
+        count_pending();
+    }
+    if (!reply) co_return reply.error();
+    const std::optional<limits::Decision> decision = wire::unpack_decision(reply->text());
+    if (!decision) co_return redis::Errc::bad_reply;
+    if (decision->is_admitted) {
+        latest_label_ms_ = decision->slot.label_ms;
+        latest_seen_ = steady_now();
+    }
+    co_return *decision;
+}
+
+net::Task<Result<limits::Usage>> RedisStore::peek(std::string subject, Deadline deadline) {
+    const std::string key = wire::key_of(subject);
+    const std::string question = wire::pack_peek(window_);
+    Result<redis::Reply> reply = co_await run(kPeek, stats_.peek, key, question, deadline);
+    if (!reply) co_return reply.error();
+    const std::optional<limits::Usage> usage = wire::unpack_usage(reply->text());
+    if (!usage) co_return redis::Errc::bad_reply;
+    co_return *usage;
+}
+
+net::Task<bool> RedisStore::wait_ready(Deadline deadline) {
+    const std::string key = wire::key_of("any/subject");
+    co_return co_await client_->wait_connected(key, deadline);
+}
+
+net::Task<bool> RedisStore::charge(
+    std::string subject, limits::Amounts amounts, Deadline deadline
+) {
+    const std::string key = wire::key_of(subject);
+    limits::Settlement charge;
+    charge.used = amounts;
+    const std::string question = wire::pack_settle(window_, std::span{&charge, 1});
+    const Result<redis::Reply> reply =
+        co_await run(kSettle, stats_.settle, key, question, deadline);
+    co_return reply.has_value() || redis::is_outcome_unknown(reply.error());
+}
+
+net::Task<Error> RedisStore::probe(Deadline deadline) {
+    const std::string key = wire::key_of("sluice/probe");
+    const std::string question = wire::pack_settle(window_, {});
+    const Result<redis::Reply> reply =
+        co_await redis::run_script(*client_, kSettle, key, question, deadline);
+    co_return reply ? Error{} : reply.error();
+}
+
+// ---- Settling -----------------------------------------------------------------------------------
+
+void RedisStore::settle(const std::string& subject, const limits::Settlement& settlement) {
+    assert(!is_stopping_);
+    stats_.settlements.add();
+    stats_.settlements_dropped.add(queue_.add(subject, settlement));
+    count_pending();
+    if (work_.is_waited_for()) work_.wake();
+}
+
+void RedisStore::charge_along(const std::string& subject, const limits::Amounts& amounts) {
+    limits::Settlement charge;
+    charge.used = amounts;
+    queue_.add(subject, charge);
+    count_pending();
+    if (work_.is_waited_for()) work_.wake();
+}
+
+void RedisStore::count_pending() {
+    stats_.settlements_pending.set(static_cast<std::int64_t>(queue_.size()));
+}
+
+net::Task<> RedisStore::keep_settling() {
+    while (!is_stopping_) {
+        if (queue_.is_empty()) {
+            co_await work_.wait(Deadline::never());
+            continue;
+        }
+        pause_.expires_after(kRideWithin);
+        co_await pause_.async_wait(net::use_task);
+        if (is_stopping_) break;
+        const std::size_t before = queue_.size();
+        co_await send_all();
+        // Nothing could be sent: the store is away. What leaves the window meanwhile is forgotten.
+        if (queue_.size() < before || is_stopping_) continue;
+        stats_.settlements_dropped.add(queue_.drop_before(oldest_label_ms()));
+        pause_.expires_after(kAwayPause);
+        co_await pause_.async_wait(net::use_task);
+    }
+}
+
+// The label of the oldest slot that may still be in the window, by what the store last said.
+std::uint64_t RedisStore::oldest_label_ms() const {
+    const auto since = std::chrono::duration_cast<milliseconds>(steady_now() - latest_seen_);
+    const auto now = latest_label_ms_ + static_cast<std::uint64_t>(since.count());
+    const auto length = static_cast<std::uint64_t>(window_.count());
+    return latest_label_ms_ == 0 || now < length ? 0 : now - length;
+}
+
+// All subjects at once: they leave in one write.
+net::Task<> RedisStore::send_all() {
+    net::TaskGroup sending{executor_};
+    for (std::string& subject : queue_.subjects()) {
+        if (client_->is_connected(wire::key_of(subject))) sending.spawn(send(std::move(subject)));
+    }
+    while (!co_await sending.wait_empty(Deadline::never())) {
+    }
+    count_pending();
+}
+
+net::Task<> RedisStore::send(std::string subject) {
+    const std::string key = wire::key_of(subject);
+    for (;;) {
+        const std::vector<limits::Settlement> taken = queue_.take(subject, wire::kMaxSettlements);
+        if (taken.empty()) co_return;
+        const std::string question = wire::pack_settle(window_, taken);
+        const Result<redis::Reply> reply =
+            co_await run(kSettle, stats_.settle, key, question, Deadline::in(kSettleWithin));
+        if (!reply) {
+            put_back(subject, taken, reply.error());
+            co_return;
+        }
+    }
+}
+
+// Only what was surely not carried out may be sent again.
+void RedisStore::put_back(
+    const std::string& subject,
+    const std::vector<limits::Settlement>& settlements,
+    const Error& error
+) {
+    if (redis::is_outcome_unknown(error)) {
+        stats_.settlements_dropped.add(settlements.size());
+        return;
+    }
+    for (const limits::Settlement& settlement : settlements) {
+        stats_.settlements_dropped.add(queue_.add(subject, settlement));
+    }
+    if (work_.is_waited_for()) work_.wake();
+}
+
+net::Task<> RedisStore::stop(Deadline deadline) {
+    is_stopping_ = true;
+    work_.wake();
+    pause_.cancel();
+    while (!queue_.is_empty() && !deadline.has_passed()) {
+        const std::size_t before = queue_.size();
+        co_await send_all();
+        if (queue_.size() >= before) break;
+    }
+    stats_.settlements_dropped.add(queue_.size());
+    co_await client_->stop();
+    while (!co_await tasks_.wait_empty(Deadline::never())) {
+    }
+}
+
+}  // namespace sluice::stores

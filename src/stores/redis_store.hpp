@@ -1,0 +1,93 @@
+#pragma once
+
+#include "base/log.hpp"
+#include "net/task_group.hpp"
+#include "net/wakeup.hpp"
+#include "redis/client.hpp"
+#include "redis/script.hpp"
+#include "stores/settle_queue.hpp"
+#include "stores/stats.hpp"
+#include "stores/store.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sluice::stores {
+
+// Counts in Redis: one script call decides one request, and takes along what waits to be settled
+// for the same subject. What finds no such call leaves by itself a few milliseconds later. A
+// call whose outcome is unknown is never sent again; one that was not carried out is.
+//
+// Errors are those of the `redis` room.
+class RedisStore final : public Store {
+ public:
+    RedisStore(
+        net::Executor executor,
+        std::unique_ptr<redis::Client> client,
+        milliseconds window,
+        milliseconds timeout,
+        Stats& stats,
+        Log& log
+    );
+    ~RedisStore() override;
+
+    void start();
+    redis::Client& client() { return *client_; }
+
+    net::Task<Result<limits::Decision>> acquire(Ask ask, Deadline deadline) override;
+    void settle(const std::string& subject, const limits::Settlement& settlement) override;
+    net::Task<Result<limits::Usage>> peek(std::string subject, Deadline deadline) override;
+    net::Task<bool> wait_ready(Deadline deadline) override;
+    net::Task<> stop(Deadline deadline) override;
+
+    // The same as `acquire`. Requires: `ask` lives until the answer.
+    net::Task<Result<limits::Decision>> decide(const Ask& ask, Deadline deadline);
+    // Charges `amounts` now, whatever the limit, and waits until that is done. True when it is, or
+    // when nobody can tell.
+    net::Task<bool> charge(std::string subject, limits::Amounts amounts, Deadline deadline);
+    // Lets `amounts`, used without the store's knowledge, travel with the next call for `subject`.
+    void charge_along(const std::string& subject, const limits::Amounts& amounts);
+    // Does nothing, by way of everything a decision needs: does the store work?
+    net::Task<Error> probe(Deadline deadline);
+
+ private:
+    net::Task<Result<redis::Reply>> run(
+        const redis::Script& script,
+        ScriptStats& stats,
+        const std::string& key,
+        const std::string& question,
+        Deadline deadline
+    );
+    net::Task<> keep_settling();
+    net::Task<> send_all();
+    net::Task<> send(std::string subject);
+    void put_back(
+        const std::string& subject,
+        const std::vector<limits::Settlement>& settlements,
+        const Error& error
+    );
+    std::uint64_t oldest_label_ms() const;
+    void count_pending();
+
+    net::Executor executor_;
+    std::unique_ptr<redis::Client> client_;
+    const milliseconds window_;
+    const milliseconds timeout_;
+    Stats& stats_;
+    Log& log_;
+
+    SettleQueue queue_;
+    std::uint64_t latest_label_ms_ = 0;  // of the latest admission, and when it came
+    SteadyTime latest_seen_{};
+    bool is_stopping_ = false;
+    bool is_started_ = false;
+    net::Wakeup work_;
+    net::Timer pause_;
+    net::TaskGroup tasks_;
+};
+
+// What redis::make_client is to load at each connection.
+std::vector<std::string> script_texts();
+
+}  // namespace sluice::stores
