@@ -11,9 +11,11 @@ import pathlib
 import re
 import sys
 
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
-TEXT = re.compile(r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
-WAITS = re.compile(r"\bco_(?:await|return|yield)\b")
+QUIET = re.compile(
+    r'(?P<comment>//[^\n]*|/\*.*?\*/)|R"(?P<tag>\w*)\(.*?\)(?P=tag)"|"(?:\\.|[^"\\\n])*"'
+    r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'",
+    re.S,
+)
 AWAIT = re.compile(r"\bco_await\b")
 AGGREGATE = re.compile(r"(?:\b[A-Z]\w*|\b\w+::[A-Z]\w*)\s*\{[^{}]+\}")
 BRACES = re.compile(r"[(,]\s*\{[^{}]*[^{}\s][^{}]*\}")  # an empty one holds nothing to destroy
@@ -27,7 +29,9 @@ def blank(found):
     return re.sub(r"[^\n]", " ", found.group(0))
 
 
-def blank_text(found):
+def blank_quiet(found):
+    if found.group("comment"):
+        return blank(found)
     return '"' + re.sub(r"[^\n]", " ", found.group(0))[1:-1] + '"'
 
 
@@ -70,7 +74,7 @@ def faults_of(path, shown):
     if not AWAIT.search(raw):
         return
     lines = raw.splitlines()
-    code = TEXT.sub(blank_text, COMMENT.sub(blank, raw))
+    code = QUIET.sub(blank_quiet, raw)
     code = re.sub(r"^[ \t]*#[^\n]*", blank, code, flags=re.M)
     for start, text in statements(code):
         if not AWAIT.search(text):

@@ -32,6 +32,7 @@ GOOD = [
     "for (;;) {\n    const auto x = co_await f();\n    if (!x) co_return Error{};\n}",
     "co_await f(Ask{a});  // awaits: has a constructor",
     "g(\"co_await\", Ask{a});",
+    "auto at = text.find(\"://\");\nreturn at ? View{at} : View{1};",
 ]
 
 
