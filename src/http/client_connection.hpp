@@ -44,7 +44,8 @@ class ClientConnection {
         Deadline deadline
     );
     net::Task<Error> send_body_piece(std::string_view piece, Deadline deadline);
-    // To be called after the last piece of a chunked body; does nothing for the others.
+    // To be called after the last piece, whatever the framing: else the connection is not used
+    // again.
     net::Task<Error> finish_body(Deadline deadline);
     // The upstream has begun to answer: while a long body is sent, time to look at what it says.
     bool has_answer_begun() const { return !input_.bytes().empty() || input_.has_ended(); }

@@ -21,6 +21,7 @@ class Input final : private net::ReadObserver {
  public:
     // `max_bytes` bounds the buffer; it begins small and grows when reads fill it.
     Input(net::Stream stream, std::size_t max_bytes, Counter& received);
+    ~Input() = default;
     Input(const Input&) = delete;
     Input& operator=(const Input&) = delete;
 
@@ -34,9 +35,6 @@ class Input final : private net::ReadObserver {
     // timed_out (the read stays in flight), operation_aborted after `interrupt` or a cancellation,
     // no_buffer_space when `max_bytes` are unconsumed.
     net::Task<Error> fill(Deadline deadline);
-    // Reads straight into `memory` when nothing is buffered or in flight; else like fill and copy.
-    net::Task<Result<std::size_t>> read_into(net::asio::mutable_buffer memory, Deadline deadline);
-
     // Begins a read that nobody waits for yet, if none is in flight and there is room. Invalidates
     // views.
     void start();

@@ -125,6 +125,7 @@ class ServerConnection {
     std::uint64_t body_left_ = 0;  // of an announced length
     std::uint64_t body_sent_ = 0;
     Framing answer_framing_ = Framing::none;
+    std::function<void()> on_gone_;
     bool has_begun_ = false;
     bool is_idle_ = true;  // between requests
     bool is_draining_ = false;

@@ -1,0 +1,184 @@
+#include "http/client_connection.hpp"
+
+#include "http/head_parser.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <array>
+#include <charconv>
+#include <span>
+#include <utility>
+
+namespace sluice::http {
+namespace {
+
+namespace asio = net::asio;
+
+constexpr int kMaxInterim = 16;  // answers of 1xx before the final one
+
+}  // namespace
+
+ClientConnection::ClientConnection(
+    net::Stream stream, const ClientOptions& options, ClientStats& stats
+)
+    : options_{options},
+      stats_{stats},
+      input_{std::move(stream), options.head.bytes, stats.bytes_received} {
+    stats_.connections.add(1);
+}
+
+ClientConnection::~ClientConnection() {
+    stats_.connections.add(-1);
+}
+
+net::Task<Error> ClientConnection::send_head(
+    std::string_view head,
+    std::string_view method,
+    Framing framing,
+    std::string_view first_piece,
+    Deadline deadline
+) {
+    ++exchanges_;
+    stats_.requests.add();
+    framing_ = framing;
+    is_head_method_ = method == "HEAD";
+    is_request_sent_ = framing == Framing::none;
+    is_answered_ = false;
+    body_ = BodyDecoder{};
+    const Error error = co_await send(head, first_piece, false, deadline);
+    input_.start();  // what it says is seen even while we are still sending
+    co_return error;
+}
+
+net::Task<Error> ClientConnection::send(
+    std::string_view head, std::string_view piece, bool is_last, Deadline deadline
+) {
+    std::array<asio::const_buffer, 4> pieces;
+    std::array<char, 18> size_line;
+    std::size_t count = 0;
+    std::size_t total = 0;
+    const auto add = [&](std::string_view bytes) {
+        if (bytes.empty()) return;
+        pieces[count++] = asio::buffer(bytes);
+        total += bytes.size();
+    };
+    add(head);
+    const bool is_chunked = framing_ == Framing::chunked;
+    if (is_chunked && !piece.empty()) {
+        auto* end = std::to_chars(size_line.data(), size_line.data() + 16, piece.size(), 16).ptr;
+        *end++ = '\r';
+        *end++ = '\n';
+        add({size_line.data(), static_cast<std::size_t>(end - size_line.data())});
+    }
+    add(piece);
+    if (is_chunked && !piece.empty()) add("\r\n");
+    if (is_chunked && is_last) add("0\r\n\r\n");
+    if (count == 0) co_return Error{};
+    const std::span<const asio::const_buffer> gathered{pieces.data(), count};
+    const Error error = co_await input_.stream().write(gathered, deadline);
+    if (error) {
+        is_broken_ = true;
+    } else {
+        stats_.bytes_sent.add(total);
+    }
+    co_return error;
+}
+
+net::Task<Error> ClientConnection::send_body_piece(std::string_view piece, Deadline deadline) {
+    return send(std::string_view{}, piece, false, deadline);
+}
+
+net::Task<Error> ClientConnection::finish_body(Deadline deadline) {
+    is_request_sent_ = true;
+    co_return co_await send(std::string_view{}, std::string_view{}, true, deadline);
+}
+
+Error ClientConnection::why_no_head(const Error& error) const {
+    if (error == asio::error::no_buffer_space) return Errc::head_too_large;
+    if (error == asio::error::timed_out || error == asio::error::operation_aborted) return error;
+    if (!input_.bytes().empty()) return Errc::partial_message;
+    if (has_served_before()) return Errc::nothing_received;
+    return error == asio::error::eof ? Error{Errc::end_of_stream} : error;
+}
+
+net::Task<Error> ClientConnection::read_head(Deadline deadline) {
+    for (int interim = 0; interim <= kMaxInterim; ++interim) {
+        HeadParser<false> parser{head_, options_.head};
+        for (;;) {
+            const Result<std::size_t> size = parser.parse(input_.bytes());
+            if (!size) {
+                stats_.malformed.add();
+                is_broken_ = true;
+                co_return size.error();
+            }
+            if (*size > 0) {
+                input_.consume(*size);
+                break;
+            }
+            const Error error = co_await input_.fill(deadline);
+            if (error) {
+                is_broken_ = true;
+                co_return interim == 0 ? why_no_head(error) : error;
+            }
+        }
+        if (head_.status() >= 200 || head_.status() == 101) {
+            is_answered_ = true;
+            is_upgraded_ = head_.status() == 101;
+            if (!is_head_method_) body_ = BodyDecoder::of(head_);
+            co_return Error{};
+        }
+    }
+    stats_.malformed.add();
+    is_broken_ = true;
+    co_return Errc::bad_head;
+}
+
+net::Task<Result<std::string_view>> ClientConnection::read_body_piece(Deadline deadline) {
+    while (!body_.is_done()) {
+        if (!input_.bytes().empty()) {
+            const BodyDecoder::Step step = body_.decode(input_.mutable_bytes());
+            input_.consume(step.consumed);
+            if (step.error) {
+                stats_.malformed.add();
+                is_broken_ = true;
+                co_return step.error;
+            }
+            if (!step.piece.empty()) co_return step.piece;
+            continue;
+        }
+        Error error = co_await input_.fill(deadline);
+        if (error == asio::error::eof) {
+            error = body_.on_close();
+            if (!error) break;
+        }
+        if (error) {
+            is_broken_ = true;
+            co_return error;
+        }
+    }
+    co_return std::string_view{};
+}
+
+bool ClientConnection::is_reusable() const {
+    return is_answered_ && is_request_sent_ && body_.is_done() && head_.keep_alive() &&
+           body_.framing() != Framing::until_close && !is_broken_ && !is_upgraded_ &&
+           input_.bytes().empty() && !input_.has_ended();
+}
+
+void ClientConnection::abort() {
+    is_broken_ = true;
+    input_.stream().close();
+}
+
+void ClientConnection::rest(std::function<void()> on_end) {
+    input_.shrink();
+    input_.set_on_end(std::move(on_end));
+    input_.start();
+}
+
+bool ClientConnection::wake() {
+    input_.set_on_end(nullptr);
+    return input_.bytes().empty() && !input_.has_ended() && input_.stream().is_open();
+}
+
+}  // namespace sluice::http
