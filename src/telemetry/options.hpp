@@ -10,7 +10,7 @@ enum class RequestLog : std::uint8_t { all, errors, off };
 // log.requests and log.sample of the gateway configuration.
 struct AccessLogOptions {
     RequestLog requests = RequestLog::all;
-    double sample = 1.0;  // share of the good requests that are written; errors always are
+    double sample = 1.0;  // share of the good and rate-limited ones that is written; errors always
     friend bool operator==(const AccessLogOptions&, const AccessLogOptions&) = default;
 };
 
