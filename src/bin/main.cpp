@@ -1,4 +1,5 @@
 #include "bin/arguments.hpp"
+#include "bin/gateway_commands.hpp"
 
 #include <exception>
 #include <iostream>
@@ -33,8 +34,13 @@ constexpr const char* kHashKeyHelp =
 constexpr const char* kVersionHelp = "Usage: sluice version\n\nPrints the version.\n";
 
 const std::vector<sluice::bin::Command> kCommands{
+    {"gateway",
+     "serves: holds keys to their limits in front of an upstream",
+     sluice::bin::kGatewayHelp,
+     sluice::bin::run_gateway},
     {"check", "checks configurations, limit tables and manifests", kCheckHelp, sluice::bin::check},
     {"hash-key", "prints the digest of an API key", kHashKeyHelp, sluice::bin::hash_key},
+    {"inspect", "shows what each limit holds now", sluice::bin::kInspectHelp, sluice::bin::inspect},
     {"version", "prints the version", kVersionHelp, sluice::bin::version},
 };
 

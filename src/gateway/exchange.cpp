@@ -1,0 +1,356 @@
+#include "gateway/exchange.hpp"
+
+#include "base/sha256.hpp"
+#include "gateway/identity.hpp"
+#include "gateway/refusal.hpp"
+#include "http/decode.hpp"
+#include "http/error.hpp"
+#include "openai/count.hpp"
+#include "openai/headers.hpp"
+
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+
+namespace sluice::gateway {
+namespace {
+
+constexpr std::size_t kMostRequestId = 128;
+// A stream that has delivered so much more than was charged is debited while it flows.
+constexpr std::int64_t kDebitStep = 64;
+
+// What a caller may choose as its request id: printable, short, nothing that could break a line.
+bool is_good_request_id(std::string_view id) {
+    return !id.empty() && id.size() <= kMostRequestId && std::ranges::all_of(id, [](char c) {
+        return c > ' ' && c < 0x7F && c != '"' && c != '\\';
+    });
+}
+
+void append_headers(std::string& lines, const openai::HeaderList& headers) {
+    for (const openai::Header& header : headers) {
+        http::append_field(lines, header.name, header.value);
+    }
+}
+
+std::int64_t steady_ms(SteadyTime time) {
+    return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+Exchange::Exchange(Shard& shard, http::ServerConnection& caller)
+    : shard_{shard}, caller_{caller}, snapshot_{shard.snapshot()}, begin_{steady_now()} {
+    const auto id = caller.head().find("x-request-id");
+    request_id_ = id && is_good_request_id(*id) ? std::string{*id} : shard.make_request_id();
+    shard_.stats().in_flight.add(1);
+}
+
+Exchange::~Exchange() {
+    shard_.stats().in_flight.add(-1);
+}
+
+net::Task<> Exchange::run() {
+    if (caller_.head().method() == "OPTIONS" && wants_cors()) {
+        co_await answer_preflight();
+        co_return;
+    }
+    std::optional<openai::ApiError> refusal = identify();
+    if (!refusal) refusal = co_await read_request();
+    ready_ = steady_now();
+    if (!refusal && outcome_ == Outcome::ok) refusal = co_await decide();
+    if (refusal) {
+        co_await tell(std::move(*refusal));
+    } else if (outcome_ == Outcome::ok) {
+        co_await forward();
+        settle();
+    }
+    write_down();
+}
+
+bool Exchange::wants_cors() const {
+    return caller_.head().has("Origin") && !shard_.config().cors.allow_origin.empty();
+}
+
+net::Task<> Exchange::answer_preflight() {
+    const http::Head& head = caller_.head();
+    std::string fields;
+    http::append_field(fields, "Access-Control-Allow-Origin", shard_.config().cors.allow_origin);
+    http::append_field(
+        fields, "Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+    );
+    const std::string_view asked =
+        head.find("Access-Control-Request-Headers").value_or(std::string_view{"*"});
+    http::append_field(fields, "Access-Control-Allow-Headers", asked);
+    http::append_field(fields, "Access-Control-Max-Age", "86400");
+    http::append_field(fields, "Vary", "Origin, Access-Control-Request-Headers");
+    caller_.start_answer(204, reason_of(204), fields, std::nullopt);
+    (void)co_await caller_.finish({}, Deadline::in(seconds{30}));
+}
+
+std::optional<openai::ApiError> Exchange::identify() {
+    subject_stats_ = &shard_.book().other();
+    const auto key = find_key(caller_.head());
+    if (key) subject_ = snapshot_->table().find(Digest::of(*key));
+    if (subject_ == nullptr) {
+        outcome_ = Outcome::unauthorized;
+        return key ? openai::invalid_key() : openai::missing_key();
+    }
+    subject_stats_ = &snapshot_->stats_of(*subject_);
+    if (subject_->suspended) {
+        outcome_ = Outcome::suspended;
+        return openai::suspended(subject_->name);
+    }
+    return std::nullopt;
+}
+
+net::Task<std::optional<openai::ApiError>> Exchange::read_request() {
+    endpoint_ = openai::classify(caller_.head().method(), caller_.head().target());
+    if (!endpoint_.is_token_limited()) {
+        reserve_ = reserve_request();
+        co_return std::nullopt;
+    }
+    const auto& config = shard_.config();
+    Result<std::string> body = co_await caller_.read_whole_body(
+        config.bounds.body_bytes, Deadline::in(config.timeouts.idle)
+    );
+    outcome_ = Outcome::bad_request;
+    if (!body) {
+        if (body.error() == http::Errc::body_too_large) {
+            co_return openai::body_too_large(config.bounds.body_bytes);
+        }
+        if (http::is_malformed(body.error())) {
+            co_return openai::invalid_request("The body of this request is not valid HTTP.");
+        }
+        outcome_ = Outcome::client_gone;
+        caller_.close();
+        co_return std::nullopt;
+    }
+    body_bytes_ = body->size();
+    plan_.body = std::move(*body);
+    std::optional<openai::ApiError> refusal;
+    const std::string_view coding =
+        caller_.head().find("Content-Encoding").value_or(std::string_view{});
+    if (coding.empty()) {
+        refusal = understand(*plan_.body);
+    } else {
+        Result<std::string> decoded =
+            http::decode_body(*plan_.body, coding, config.bounds.body_bytes);
+        if (!decoded) {
+            if (decoded.error() == http::Errc::body_too_large) {
+                co_return openai::body_too_large(config.bounds.body_bytes);
+            }
+            if (decoded.error() == http::Errc::unsupported_coding) {
+                co_return openai::unsupported_encoding(coding);
+            }
+            co_return openai::invalid_request(
+                "The body of this request is not what its Content-Encoding says."
+            );
+        }
+        plan_.body = std::move(*decoded);  // sent on decoded: not every upstream can
+        plan_.is_body_changed = true;
+        refusal = understand(*plan_.body);
+    }
+    if (!refusal) outcome_ = Outcome::ok;
+    co_return refusal;
+}
+
+// Reads the body's facts and works out what to reserve. Counting stops where it no longer matters.
+std::optional<openai::ApiError> Exchange::understand(std::string_view decoded) {
+    openai::ParseResult parsed = openai::parse_request(endpoint_.kind, decoded, shard_.reader());
+    if (!parsed) return std::move(parsed.error());
+    request_ = std::move(*parsed);
+    if (request_->model.empty()) request_->model = endpoint_.deployment;
+    plan_.tokenizer = &shard_.tokenizers().for_model(request_->model);
+    const std::uint64_t input = openai::count_input(*request_, *plan_.tokenizer);
+    request_->document = nullptr;  // another request may read now
+    reserve_ = reserve_tokens(
+        shard_.config().accounting.output_reservation,
+        endpoint_,
+        *request_,
+        static_cast<std::int64_t>(std::min<std::uint64_t>(input, limits::kMaxAmount)),
+        shard_.output_estimate().expect(subject_->name, request_->model),
+        subject_->limits
+    );
+    return std::nullopt;
+}
+
+net::Task<std::optional<openai::ApiError>> Exchange::decide() {
+    if (subject_->limits == limits::Limits{}) co_return std::nullopt;  // nothing to hold
+    stores::Ask ask{subject_->name, subject_->limits, reserve_.amounts};
+    const SteadyTime asked = steady_now();
+    // The store keeps its own, shorter time for each call.
+    Result<limits::Decision> decision =
+        co_await shard_.store().acquire(std::move(ask), Deadline::in(seconds{10}));
+    deciding_ = steady_now() - asked;
+    shard_.stats().decision.observe(deciding_);
+    if (!decision) {
+        outcome_ = Outcome::store_unavailable;
+        co_return openai::store_unavailable();
+    }
+    decision_ = *decision;
+    see_usage();
+    if (!decision->is_admitted) {
+        outcome_ = denied_by(decision->denied_by);
+        co_return openai::rate_limited(
+            request_ ? std::string_view{request_->model} : std::string_view{},
+            subject_->name,
+            *decision,
+            subject_->limits,
+            reserve_.amounts
+        );
+    }
+    account_.emplace(decision->slot, reserve_.amounts);
+    co_return std::nullopt;
+}
+
+// What the newest decision says of the subject's window, for the metrics.
+void Exchange::see_usage() {
+    const std::int64_t now = steady_ms(steady_now());
+    for (const limits::Dimension d : limits::kAllDimensions) {
+        const auto i = static_cast<std::size_t>(d);
+        subject_stats_->used[i].set(decision_->usage.used[d]);
+        subject_stats_->used_until_ms[i].set(now + decision_->usage.empty_in[i].count());
+    }
+}
+
+net::Task<> Exchange::tell(openai::ApiError refusal) {
+    status_ = refusal.status;
+    std::string lines = answer_lines();
+    lines += retry_lines();
+    const Error unsent =
+        co_await refuse(caller_, std::move(refusal), request_id_, std::move(lines));
+    if (unsent) caller_.close();
+}
+
+net::Task<> Exchange::forward() {
+    edit_body();
+    plan_.kind = endpoint_.kind;
+    plan_.request_id = request_id_;
+    plan_.answer_lines = answer_lines();
+    if (account_ && subject_->limits.output_tokens) {
+        plan_.on_delivered = [this](std::int64_t delivered) {
+            const limits::Settlement debit = account_->debit(delivered, kDebitStep);
+            if (debit.used != limits::Amounts{}) shard_.store().settle(subject_->name, debit);
+        };
+    }
+    Forward forward{shard_, caller_, plan_};
+    co_await forward.run();
+    forwarded_ = forward.result();
+    status_ = forwarded_.sent_status;
+    if (forwarded_.is_caller_gone) {
+        outcome_ = Outcome::client_gone;
+    } else if (forwarded_.outcome == UpstreamOutcome::cancelled) {
+        outcome_ = Outcome::bad_request;
+    } else if (forwarded_.outcome != UpstreamOutcome::success) {
+        outcome_ = Outcome::upstream_error;
+    }
+    shard_.stats().upstream[static_cast<std::size_t>(forwarded_.outcome)].add();
+}
+
+void Exchange::edit_body() {
+    if (!request_) return;
+    openai::EditPlan edit;
+    edit.inject_usage =
+        shard_.config().upstream.inject_usage && request_->is_stream && !request_->asks_for_usage;
+    edit.output_cap = reserve_.injected_cap;
+    if (edit.is_empty()) return;
+    plan_.hides_usage_chunk = edit.inject_usage;
+    plan_.body = openai::edited_body(*request_, *plan_.body, edit);
+    plan_.is_body_changed = true;
+}
+
+// The rules of the README's table "What a request costs".
+limits::Amounts Exchange::what_was_used() const {
+    limits::Amounts used;
+    used.requests = 1;
+    if (!request_) return used;
+    const unsigned status = forwarded_.status;
+    const bool is_refused = status == 0 || status == 429 || status >= 500;
+    if (is_refused && !forwarded_.is_caller_gone) return used;
+    used.input_tokens = reserve_.amounts.input_tokens;
+    if (status >= 400) return used;
+    if (forwarded_.usage) used.input_tokens = forwarded_.usage->input_tokens;
+    if (endpoint_.has_output()) used.output_tokens = forwarded_.output_tokens;
+    return used;
+}
+
+void Exchange::settle() {
+    used_ = what_was_used();
+    if (request_ && forwarded_.is_complete && forwarded_.status < 300 && endpoint_.has_output()) {
+        shard_.output_estimate().learn(subject_->name, request_->model, used_.output_tokens);
+    }
+    if (!account_) return;
+    if (used_ == account_->reserved() && account_->debited_output() == 0) return;
+    shard_.store().settle(subject_->name, account_->settle(used_));
+}
+
+std::string Exchange::answer_lines() const {
+    std::string lines;
+    if (decision_) {
+        append_headers(lines, openai::rate_limit_headers(subject_->limits, decision_->usage));
+    }
+    if (wants_cors()) {
+        http::append_field(lines, "Access-Control-Allow-Origin", shard_.config().cors.allow_origin);
+        http::append_field(lines, "Access-Control-Expose-Headers", "*");
+    }
+    return lines;
+}
+
+std::string Exchange::retry_lines() const {
+    std::string lines;
+    if (decision_ && !decision_->is_admitted) {
+        append_headers(lines, openai::retry_headers(*decision_));
+    } else if (outcome_ == Outcome::store_unavailable) {
+        append_headers(lines, openai::retry_headers(seconds{1}));
+    }
+    return lines;
+}
+
+void Exchange::write_down() {
+    const SteadyTime end = steady_now();
+    subject_stats_->requests[static_cast<std::size_t>(outcome_)].add();
+    subject_stats_->input_tokens.add(static_cast<std::uint64_t>(used_.input_tokens));
+    subject_stats_->output_tokens.add(static_cast<std::uint64_t>(used_.output_tokens));
+    GatewayStats& stats = shard_.stats();
+    stats.request.observe(end - begin_);
+    const bool has_answer = forwarded_.status != 0 && forwarded_.relayed != SteadyTime{};
+    if (has_answer) {
+        stats.added_first_byte.observe(
+            (forwarded_.sent - ready_) + (forwarded_.relayed - forwarded_.answered)
+        );
+    }
+
+    telemetry::AccessRecord record;
+    record.request_id = request_id_;
+    if (subject_ != nullptr) record.subject = subject_->name;
+    if (request_) record.model = request_->model;
+    record.endpoint = openai::to_text(endpoint_.kind);
+    record.method = caller_.head().method();
+    record.path = caller_.head().target();
+    record.status = static_cast<int>(status_);
+    record.outcome = to_text(outcome_);
+    if (decision_ && !decision_->is_admitted) {
+        record.is_denied = true;
+        record.denied_by = limits::to_text(decision_->denied_by);
+    }
+    record.is_error = outcome_ == Outcome::upstream_error || outcome_ == Outcome::client_gone;
+    record.is_streamed = forwarded_.is_stream;
+    record.is_estimated = request_ && forwarded_.status != 0 && !forwarded_.usage;
+    record.input_tokens_reserved = reserve_.amounts.input_tokens;
+    record.output_tokens_reserved = reserve_.amounts.output_tokens;
+    record.input_tokens_used = used_.input_tokens;
+    record.output_tokens_used = used_.output_tokens;
+    record.bytes_in = body_bytes_;
+    record.bytes_out = caller_.body_bytes_sent();
+    record.total = end - begin_;
+    if (decision_) record.decision = deciding_;
+    if (account_) record.admitted_ms = decision_->slot.label_ms;
+    if (has_answer) record.first_byte = forwarded_.relayed - begin_;
+    if (forwarded_.status != 0) record.upstream_status = static_cast<int>(forwarded_.status);
+    if (!shard_.access_log().is_wanted(record)) return;
+    const std::string client = caller_.stream().remote_address();
+    record.client = client;
+    shard_.access_log().write(record);
+}
+
+}  // namespace sluice::gateway

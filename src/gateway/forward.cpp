@@ -1,0 +1,343 @@
+#include "gateway/forward.hpp"
+
+#include "base/scope.hpp"
+#include "gateway/identity.hpp"
+#include "gateway/refusal.hpp"
+#include "http/error.hpp"
+#include "http/tunnel.hpp"
+#include "openai/error.hpp"
+
+#include <boost/asio/error.hpp>
+
+namespace sluice::gateway {
+namespace {
+
+constexpr milliseconds kWriteTimeout{60'000};
+// Delivered text is counted again after so many bytes, so that counting costs little.
+constexpr std::size_t kNoteEach = 2048;
+// More than this of a compressed answer is not looked into.
+constexpr std::size_t kMostDecoded = std::size_t{64} << 20;
+
+bool is_event_stream(const http::Head& head) {
+    const std::string_view type = head.find("Content-Type").value_or(std::string_view{});
+    constexpr std::string_view kEventStream = "text/event-stream";
+    return http::equals_ignoring_case(type.substr(0, kEventStream.size()), kEventStream);
+}
+
+// The path and query of a target that may be absolute ("http://host/path").
+std::string_view path_of(std::string_view target) {
+    const std::size_t scheme = target.find("://");
+    if (target.starts_with('/') || scheme == std::string_view::npos) return target;
+    const std::size_t path = target.find('/', scheme + 3);
+    return path == std::string_view::npos ? std::string_view{"/"} : target.substr(path);
+}
+
+UpstreamOutcome outcome_of(unsigned status) {
+    if (status >= 500) return UpstreamOutcome::server_error;
+    if (status >= 400) return UpstreamOutcome::client_error;
+    return UpstreamOutcome::success;
+}
+
+Deadline write_deadline() {
+    return Deadline::in(kWriteTimeout);
+}
+
+}  // namespace
+
+Forward::Forward(Shard& shard, http::ServerConnection& caller, const ForwardPlan& plan)
+    : shard_{shard}, caller_{caller}, plan_{plan} {}
+
+net::Task<> Forward::run() {
+    const ScopeGuard end_watch{[this] { caller_.stop_watching(); }};
+    const Error error = co_await reach_upstream();
+    if (error) {
+        co_await answer_failure(error);
+    } else if (lease_->operator->()->head().status() == 101) {
+        co_await relay_tunnel();
+    } else {
+        co_await relay();
+    }
+    result_.is_caller_gone = result_.is_caller_gone || (!result_.is_complete && caller_.is_gone());
+    if (result_.is_caller_gone) result_.outcome = UpstreamOutcome::cancelled;
+}
+
+// Sends the request and reads the answer's head; once more on a fresh connection when a kept one
+// turned out to be dead and nothing of the request is lost.
+net::Task<Error> Forward::reach_upstream() {
+    Error error = co_await send_request(http::Pool::Prefer::kept);
+    const bool can_repeat = plan_.body.has_value() || !caller_.has_body();
+    if (error == http::Errc::nothing_received && can_repeat && !caller_.is_gone()) {
+        error = co_await send_request(http::Pool::Prefer::fresh);
+    }
+    co_return error;
+}
+
+net::Task<Error> Forward::send_request(http::Pool::Prefer prefer) {
+    lease_.reset();
+    const auto& timeouts = shard_.config().upstream;
+    Result<http::Lease> lease =
+        co_await shard_.pool().lease(Deadline::in(timeouts.connect_timeout), prefer);
+    if (!lease) co_return lease.error();
+    lease_.emplace(std::move(*lease));
+    http::ClientConnection& upstream = **lease_;
+
+    const http::Framing framing = plan_.body ? http::Framing::length : caller_.head().framing();
+    const std::uint64_t size =
+        plan_.body ? plan_.body->size() : caller_.head().content_length().value_or(0);
+    const std::string head = request_head(framing, size);
+    const std::string_view first = plan_.body ? std::string_view{*plan_.body} : std::string_view{};
+    const Error unsent = co_await upstream.send_head(
+        head, caller_.head().method(), framing, first, write_deadline()
+    );
+    if (!unsent && !plan_.body) {
+        const Error error = co_await send_caller_body(upstream);
+        if (error) co_return error;
+    }
+    result_.sent = steady_now();
+    if (plan_.body || caller_.is_body_read()) {
+        caller_.watch([this] {
+            if (lease_) (*lease_)->abort();
+        });
+    }
+    const Error error = co_await upstream.read_head(Deadline::in(timeouts.first_byte_timeout));
+    result_.answered = steady_now();
+    co_return error;
+}
+
+// Errors of the upstream are not told here: it may have answered before it stopped reading.
+net::Task<Error> Forward::send_caller_body(http::ClientConnection& upstream) {
+    const milliseconds patience = shard_.config().timeouts.idle;
+    while (!caller_.is_body_read() && !upstream.has_answer_begun()) {
+        const Result<std::string_view> piece =
+            co_await caller_.read_body_piece(Deadline::in(patience));
+        if (!piece) {
+            result_.is_caller_gone = !http::is_malformed(piece.error());
+            upstream.abort();
+            co_return piece.error();
+        }
+        if (piece->empty()) break;
+        if (co_await upstream.send_body_piece(*piece, write_deadline())) co_return Error{};
+    }
+    if (caller_.is_body_read()) (void)co_await upstream.finish_body(write_deadline());
+    co_return Error{};
+}
+
+net::Task<> Forward::answer_failure(Error error) {
+    lease_.reset();
+    if (result_.is_caller_gone || caller_.is_gone()) {
+        result_.outcome = UpstreamOutcome::cancelled;
+        result_.is_caller_gone = true;
+        caller_.close();
+        co_return;
+    }
+    openai::ApiError refusal = openai::upstream_unreachable();
+    if (result_.sent == SteadyTime{}) {
+        result_.outcome = UpstreamOutcome::unreachable;
+        if (http::is_malformed(error)) {  // the caller's own body
+            result_.outcome = UpstreamOutcome::cancelled;
+            refusal = openai::invalid_request("The body of this request is not valid HTTP.");
+        }
+    } else if (error == boost::asio::error::timed_out) {
+        result_.outcome = UpstreamOutcome::timed_out;
+        refusal = openai::upstream_timeout();
+    } else {
+        result_.outcome = UpstreamOutcome::broke_off;
+        refusal = openai::upstream_broke_off();
+    }
+    shard_.log().debug("upstream failed", {{"request_id", plan_.request_id}, {"error", error}});
+    result_.sent_status = refusal.status;
+    const Error unsent = co_await refuse(caller_, refusal, plan_.request_id, plan_.answer_lines);
+    result_.is_complete = !unsent;
+}
+
+net::Task<> Forward::relay() {
+    http::ClientConnection& upstream = **lease_;
+    const http::Head& head = upstream.head();
+    result_.status = result_.sent_status = head.status();
+    result_.outcome = outcome_of(head.status());
+    result_.is_stream = is_event_stream(head);
+    const bool is_looked_at = plan_.tokenizer != nullptr && head.status() < 300;
+    const bool hides = is_looked_at && plan_.hides_usage_chunk && result_.is_stream;
+    if (is_looked_at) {
+        const std::string_view coding =
+            head.find("Content-Encoding").value_or(std::string_view{"identity"});
+        const auto parsed = http::parse_coding(coding);
+        if (parsed && *parsed != http::Coding::identity) decoder_.emplace(*parsed, kMostDecoded);
+        openai::TapOptions options;
+        options.kind = plan_.kind;
+        options.is_event_stream = result_.is_stream;
+        options.hides_usage_chunk = hides && !decoder_;
+        tap_.emplace(options, shard_.reader(), *plan_.tokenizer);
+    }
+    std::optional<std::uint64_t> size = http::announced_size(head);
+    if (hides) size.reset();
+    const std::string fields = answer_fields(head);
+    caller_.start_answer(head.status(), head.reason(), fields, size);
+
+    const milliseconds patience = shard_.config().upstream.idle_timeout;
+    for (bool is_first = true;; is_first = false) {
+        if (is_first && !upstream.has_buffered_body()) {
+            const Error unsent = co_await caller_.flush(write_deadline());
+            result_.relayed = steady_now();
+            if (unsent) break;
+        }
+        const Result<std::string_view> piece =
+            co_await upstream.read_body_piece(Deadline::in(patience));
+        if (!piece) {
+            co_await end_broken(piece.error(), result_.is_stream);
+            break;
+        }
+        look_at(*piece);
+        const bool is_last = piece->empty() || upstream.is_body_read();
+        if (is_last && tap_) tap_->finish(pieces_);
+        const Error unsent = co_await write_pieces(is_last);
+        if (result_.relayed == SteadyTime{}) result_.relayed = steady_now();
+        if (unsent) {
+            result_.is_caller_gone = true;
+            break;
+        }
+        if (is_last) {
+            result_.is_complete = true;
+            break;
+        }
+        note_delivered();
+    }
+    conclude();
+    lease_.reset();
+}
+
+// What of `piece` may be relayed now goes to pieces_.
+void Forward::look_at(std::string_view piece) {
+    pieces_.clear();
+    bytes_since_note_ += piece.size();
+    if (!tap_) {
+        if (!piece.empty()) pieces_.push_back(piece);
+        return;
+    }
+    if (!decoder_) {
+        if (!piece.empty()) tap_->feed(piece, pieces_);
+        return;
+    }
+    decoded_.clear();
+    if (!piece.empty() && !decoder_->feed(piece, decoded_)) tap_->feed(decoded_, pieces_);
+    pieces_.clear();
+    if (!piece.empty()) pieces_.push_back(piece);
+}
+
+net::Task<Error> Forward::write_pieces(bool is_last) {
+    std::string_view bytes;
+    if (decoder_ && pieces_.size() > 1) pieces_.resize(1);  // the tap's own view of the last piece
+    if (pieces_.size() == 1) {
+        bytes = pieces_.front();
+    } else if (!pieces_.empty()) {
+        joined_.clear();
+        for (const std::string_view piece : pieces_) joined_ += piece;
+        bytes = joined_;
+    }
+    Error error;
+    if (is_last) {
+        error = co_await caller_.finish(bytes, write_deadline());
+    } else if (!bytes.empty()) {
+        error = co_await caller_.write_body_piece(bytes, write_deadline());
+    }
+    co_return error;
+}
+
+void Forward::note_delivered() {
+    if (!tap_ || !plan_.on_delivered || bytes_since_note_ < kNoteEach) return;
+    bytes_since_note_ = 0;
+    plan_.on_delivered(tap_->delivered_tokens());
+}
+
+// The upstream broke off in the middle of its answer. A stream's caller is told in the stream; any
+// other sees its connection end before the body does.
+net::Task<> Forward::end_broken(Error error, bool is_event_stream_) {
+    if (caller_.is_gone()) {
+        result_.is_caller_gone = true;
+        caller_.close();
+        co_return;
+    }
+    const bool is_timeout = error == boost::asio::error::timed_out;
+    result_.outcome = is_timeout ? UpstreamOutcome::timed_out : UpstreamOutcome::broke_off;
+    if (!is_event_stream_ || decoder_) {
+        caller_.close();
+        co_return;
+    }
+    pieces_.clear();
+    if (tap_) tap_->finish(pieces_);
+    const std::string event = openai::to_sse_event(
+        is_timeout ? openai::upstream_timeout() : openai::upstream_broke_off()
+    );
+    pieces_.push_back(event);
+    (void)co_await write_pieces(true);
+}
+
+void Forward::conclude() {
+    if (!tap_) return;
+    result_.usage = tap_->usage();
+    result_.output_tokens = tap_->output_tokens();
+}
+
+net::Task<> Forward::relay_tunnel() {
+    http::ClientConnection& upstream = **lease_;
+    result_.status = result_.sent_status = 101;
+    result_.is_stream = true;
+    const std::string fields = answer_fields(upstream.head());
+    caller_.stop_watching();
+    caller_.start_answer(101, upstream.head().reason(), fields, std::nullopt);
+    const Error unsent = co_await caller_.flush(write_deadline());
+    result_.relayed = steady_now();
+    if (!unsent) {
+        (void)co_await http::tunnel(caller_, upstream, shard_.config().upstream.idle_timeout);
+        result_.is_complete = true;
+    }
+    lease_.reset();
+}
+
+std::string Forward::request_head(http::Framing framing, std::uint64_t size) {
+    const http::Head& head = caller_.head();
+    http::FieldEdits edits;
+    edits.set("x-request-id", plan_.request_id);
+    if (plan_.tokenizer != nullptr) edits.remove("Accept-Encoding");  // usage must be readable
+    if (plan_.is_body_changed) edits.remove("Content-Encoding");
+    KeyFile& key = shard_.upstream_key();
+    if (key.is_set()) {
+        for (const std::string_view name :
+             {"api-key", "x-api-key", "OpenAI-Organization", "OpenAI-Project"}) {
+            edits.remove(name);
+        }
+        edits.set("Authorization", "Bearer " + std::string{key.current(steady_now()).reveal()});
+        if (head.is_websocket_upgrade() && head.has("Sec-WebSocket-Protocol")) {
+            const std::string protocols = protocols_without_key(head);
+            edits.remove("Sec-WebSocket-Protocol");
+            if (!protocols.empty()) edits.add("Sec-WebSocket-Protocol", protocols);
+        }
+    }
+    const Upstream& upstream = shard_.upstream();
+    std::string target = upstream.prefix;
+    target += path_of(head.target());
+    std::string bytes;
+    bytes.reserve(1024);
+    const http::RequestTarget where{target, upstream.authority};
+    http::append_request_head(bytes, head, where, edits, framing, size);
+    return bytes;
+}
+
+std::string Forward::answer_fields(const http::Head& head) {
+    http::FieldEdits edits;
+    for (const std::string_view name : {"x-ratelimit-*", "ratelimit", "ratelimit-*"}) {
+        edits.remove(name);
+    }
+    if (caller_.head().has("Origin") && !shard_.config().cors.allow_origin.empty()) {
+        edits.remove("Access-Control-Allow-Origin");
+        edits.remove("Access-Control-Expose-Headers");
+    }
+    if (!head.has("x-request-id")) edits.add("x-request-id", plan_.request_id);
+    std::string fields;
+    fields.reserve(1024);
+    http::append_response_fields(fields, head, edits);
+    fields += plan_.answer_lines;
+    return fields;
+}
+
+}  // namespace sluice::gateway

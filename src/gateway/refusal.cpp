@@ -1,0 +1,99 @@
+#include "gateway/refusal.hpp"
+
+#include "http/error.hpp"
+#include "http/forward_fields.hpp"
+
+#include <boost/asio/error.hpp>
+
+namespace sluice::gateway {
+namespace {
+
+constexpr milliseconds kWriteTimeout{30'000};
+
+openai::ApiError error_of(const Error& error) {
+    if (error == http::Errc::head_too_large || error == http::Errc::too_many_fields) {
+        openai::ApiError refusal =
+            openai::invalid_request("The headers of this request are too large.");
+        refusal.status = 431;
+        return refusal;
+    }
+    if (error == boost::asio::error::timed_out) {
+        openai::ApiError refusal =
+            openai::invalid_request("The headers of this request took too long to arrive.");
+        refusal.status = 408;
+        return refusal;
+    }
+    return openai::invalid_request(
+        "This is not a valid HTTP/1.1 request: " + error.message() + "."
+    );
+}
+
+}  // namespace
+
+std::string_view reason_of(unsigned status) {
+    switch (status) {
+        case 200:
+            return "OK";
+        case 204:
+            return "No Content";
+        case 400:
+            return "Bad Request";
+        case 401:
+            return "Unauthorized";
+        case 403:
+            return "Forbidden";
+        case 404:
+            return "Not Found";
+        case 405:
+            return "Method Not Allowed";
+        case 408:
+            return "Request Timeout";
+        case 413:
+            return "Content Too Large";
+        case 415:
+            return "Unsupported Media Type";
+        case 429:
+            return "Too Many Requests";
+        case 431:
+            return "Request Header Fields Too Large";
+        case 500:
+            return "Internal Server Error";
+        case 502:
+            return "Bad Gateway";
+        case 503:
+            return "Service Unavailable";
+        case 504:
+            return "Gateway Timeout";
+        default:
+            return "Unknown";
+    }
+}
+
+net::Task<Error> refuse(
+    http::ServerConnection& caller,
+    openai::ApiError error,
+    std::string request_id,
+    std::string field_lines
+) {
+    const std::string body = openai::to_json(error);
+    std::string fields = "Content-Type: application/json\r\n";
+    http::append_date_field(fields);
+    if (!request_id.empty()) http::append_field(fields, "x-request-id", request_id);
+    fields += field_lines;
+    caller.start_answer(error.status, reason_of(error.status), fields, body.size());
+    const Error failure = co_await caller.finish(body, Deadline::in(kWriteTimeout));
+    co_return failure;
+}
+
+bool deserves_answer(const http::ServerConnection& caller, const Error& error) {
+    if (error == boost::asio::error::timed_out) return caller.has_begun();
+    return http::is_malformed(error) || error == http::Errc::head_too_large ||
+           error == http::Errc::too_many_fields;
+}
+
+net::Task<> refuse_head(http::ServerConnection& caller, Error error) {
+    caller.close_after_answer();
+    (void)co_await refuse(caller, error_of(error), {}, {});
+}
+
+}  // namespace sluice::gateway
