@@ -449,7 +449,7 @@ json expected_view(const json& before, EndpointKind kind, const EditPlan& plan) 
 TEST(EditTest, AnotherReaderSeesTheOriginalAndTheChangeInAnyBody) {
     BodyMaker maker{20250101};
     int edits = 0;
-    for (int i = 0; i < 20'000; ++i) {
+    for (int i = 0; i < 8000; ++i) {
         const std::string body = maker.body();
         const EndpointKind kind = i % 2 == 0 ? chat_completions : completions;
         const ParseResult request = parse(kind, body);
@@ -466,7 +466,7 @@ TEST(EditTest, AnotherReaderSeesTheOriginalAndTheChangeInAnyBody) {
         ASSERT_EQ(after, expected_view(before, kind, plan)) << body << "\n" << edited;
         edits += edited != body ? 1 : 0;
     }
-    EXPECT_GT(edits, 2000);
+    EXPECT_GT(edits, 800);
 }
 
 }  // namespace
