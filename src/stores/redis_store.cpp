@@ -27,10 +27,6 @@ redis::Script script_of(const limits::Script& script) {
     return made;
 }
 
-const redis::Script kAcquire = script_of(scripts::kAcquire);
-const redis::Script kSettle = script_of(scripts::kSettle);
-const redis::Script kPeek = script_of(scripts::kPeek);
-
 void count(ScriptStats& stats, const Error& error) {
     if (!error) {
         stats.done.add();
@@ -45,8 +41,17 @@ void count(ScriptStats& stats, const Error& error) {
 
 }  // namespace
 
-std::vector<std::string> script_texts() {
-    return {std::string{kAcquire.text}, std::string{kSettle.text}, std::string{kPeek.text}};
+const StepScripts& embedded_scripts() {
+    static const StepScripts scripts{
+        script_of(scripts::kAcquire), script_of(scripts::kSettle), script_of(scripts::kPeek)};
+    return scripts;
+}
+
+std::vector<std::string> script_texts(const StepScripts& scripts) {
+    return {
+        std::string{scripts.acquire.text},
+        std::string{scripts.settle.text},
+        std::string{scripts.peek.text}};
 }
 
 RedisStore::RedisStore(
@@ -55,7 +60,8 @@ RedisStore::RedisStore(
     milliseconds window,
     milliseconds timeout,
     Stats& stats,
-    Log& log
+    Log& log,
+    const StepScripts& scripts
 )
     : executor_{executor},
       client_{std::move(client)},
@@ -63,6 +69,7 @@ RedisStore::RedisStore(
       timeout_{timeout},
       stats_{stats},
       log_{log},
+      scripts_{scripts},
       work_{executor},
       pause_{executor},
       tasks_{executor} {}
@@ -100,7 +107,8 @@ net::Task<Result<limits::Decision>> RedisStore::decide(const Ask& ask, Deadline 
     if (!queue_.is_empty()) along = queue_.take(ask.subject, wire::kMaxSettlements);
     const std::string question = wire::pack_acquire(window_, ask.limits, ask.amounts, along);
     const Deadline until = deadline.sooner(Deadline::in(timeout_));
-    Result<redis::Reply> reply = co_await run(kAcquire, stats_.acquire, key, question, until);
+    Result<redis::Reply> reply =
+        co_await run(scripts_.acquire, stats_.acquire, key, question, until);
     if (!along.empty()) {
         if (!reply) put_back(ask.subject, along, reply.error());
         count_pending();
@@ -118,7 +126,7 @@ net::Task<Result<limits::Decision>> RedisStore::decide(const Ask& ask, Deadline 
 net::Task<Result<limits::Usage>> RedisStore::peek(std::string subject, Deadline deadline) {
     const std::string key = wire::key_of(subject);
     const std::string question = wire::pack_peek(window_);
-    Result<redis::Reply> reply = co_await run(kPeek, stats_.peek, key, question, deadline);
+    Result<redis::Reply> reply = co_await run(scripts_.peek, stats_.peek, key, question, deadline);
     if (!reply) co_return reply.error();
     const std::optional<limits::Usage> usage = wire::unpack_usage(reply->text());
     if (!usage) co_return redis::Errc::bad_reply;
@@ -138,7 +146,7 @@ net::Task<bool> RedisStore::charge(
     charge.used = amounts;
     const std::string question = wire::pack_settle(window_, std::span{&charge, 1});
     const Result<redis::Reply> reply =
-        co_await run(kSettle, stats_.settle, key, question, deadline);
+        co_await run(scripts_.settle, stats_.settle, key, question, deadline);
     co_return reply.has_value() || redis::is_outcome_unknown(reply.error());
 }
 
@@ -146,7 +154,7 @@ net::Task<Error> RedisStore::probe(Deadline deadline) {
     const std::string key = wire::key_of("sluice/probe");
     const std::string question = wire::pack_settle(window_, {});
     const Result<redis::Reply> reply =
-        co_await redis::run_script(*client_, kSettle, key, question, deadline);
+        co_await redis::run_script(*client_, scripts_.settle, key, question, deadline);
     co_return reply ? Error{} : reply.error();
 }
 
@@ -216,8 +224,9 @@ net::Task<> RedisStore::send(std::string subject) {
         const std::vector<limits::Settlement> taken = queue_.take(subject, wire::kMaxSettlements);
         if (taken.empty()) co_return;
         const std::string question = wire::pack_settle(window_, taken);
-        const Result<redis::Reply> reply =
-            co_await run(kSettle, stats_.settle, key, question, Deadline::in(kSettleWithin));
+        const Result<redis::Reply> reply = co_await run(
+            scripts_.settle, stats_.settle, key, question, Deadline::in(kSettleWithin)
+        );
         if (!reply) {
             put_back(subject, taken, reply.error());
             co_return;

@@ -15,6 +15,14 @@
 
 namespace sluice::stores {
 
+// The steps, as scripts that are in the program.
+struct StepScripts {
+    redis::Script acquire;
+    redis::Script settle;
+    redis::Script peek;
+};
+const StepScripts& embedded_scripts();
+
 // Counts in Redis: one script call decides one request, and takes along what waits to be settled
 // for the same subject. What finds no such call leaves by itself a few milliseconds later. A
 // call whose outcome is unknown is never sent again; one that was not carried out is.
@@ -28,7 +36,8 @@ class RedisStore final : public Store {
         milliseconds window,
         milliseconds timeout,
         Stats& stats,
-        Log& log
+        Log& log,
+        const StepScripts& scripts = embedded_scripts()  // outlives the store
     );
     ~RedisStore() override;
 
@@ -76,6 +85,7 @@ class RedisStore final : public Store {
     const milliseconds timeout_;
     Stats& stats_;
     Log& log_;
+    const StepScripts& scripts_;
 
     SettleQueue queue_;
     std::uint64_t latest_label_ms_ = 0;  // of the latest admission, and when it came
@@ -88,6 +98,6 @@ class RedisStore final : public Store {
 };
 
 // What redis::make_client is to load at each connection.
-std::vector<std::string> script_texts();
+std::vector<std::string> script_texts(const StepScripts& scripts = embedded_scripts());
 
 }  // namespace sluice::stores
