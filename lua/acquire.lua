@@ -15,14 +15,6 @@ end
 if fits then
     r, i, o = r + ask_r, i + ask_i, o + ask_o
     more_r, more_i, more_o = more_r + ask_r, more_i + ask_i, more_o + ask_o
-    if more_r > 0 then last_r = label end
-    if more_i > 0 then last_i = label end
-    if more_o > 0 then last_o = label end
-    local slot = base + tail
-    if tail_l == label and head < tail then slot = slot - 1 end
-    reply = pack('<BBI6I8I6I6I6I4I4I4', 1, 0, label, slot, r, i, o,
-        r > 0 and last_r + W - clock or 0, i > 0 and last_i + W - clock or 0,
-        o > 0 and last_o + W - clock or 0)
 else
     local status, by, wait = 0, 0, 0
     if ask_r > limit_r or ask_i > limit_i or ask_o > limit_o then
@@ -31,7 +23,7 @@ else
         -- What has to leave first, in each dimension; records leave from the head. The tail is taken
         -- from the locals, which a settlement may have changed.
         local need_r, need_i, need_o = r + ask_r - limit_r, i + ask_i - limit_i, o + ask_o - limit_o
-        local k, at_l = head, nil
+        local k, few, at_l = head, 4, nil
         while k < tail - 1 and not at_l do
             if k % 64 == 0 and k < closed * 64 then
                 local upto = k / 64 + 256
@@ -44,7 +36,9 @@ else
                 end
             end
             local upto = k - k % 64 + 64
+            if upto > k + few then upto = k + few end
             if upto > tail - 1 then upto = tail - 1 end
+            few = 64
             if k < upto then
                 local chunk = call('GETRANGE', key, records + k * 24, records + upto * 24 - 1)
                 for p = 1, #chunk, 24 do
@@ -64,12 +58,11 @@ else
         wait = (at_l or label) + W - clock
         by = need_r > 0 and 0 or need_i > 0 and 1 or 2
     end
-    if more_r > 0 then last_r = label end
-    if more_i > 0 then last_i = label end
-    if more_o > 0 then last_o = label end
-    reply = pack('<BBI6I8I6I6I6I4I4I4', status, by, wait, 0, r, i, o,
-        r > 0 and last_r + W - clock or 0, i > 0 and last_i + W - clock or 0,
-        o > 0 and last_o + W - clock or 0)
+    if more_r > 0 then empty_r = label + W end
+    if more_i > 0 then empty_i = label + W end
+    if more_o > 0 then empty_o = label + W end
+    reply = pack('<BBI6I6I6I6I4I4I4', status, by, wait, r, i, o, r > 0 and empty_r - clock or 0,
+        i > 0 and empty_i - clock or 0, o > 0 and empty_o - clock or 0)
     if not changed and more_r == 0 and more_i == 0 and more_o == 0 then return reply end
 end
 local charges = fits or more_r > 0 or more_i > 0 or more_o > 0

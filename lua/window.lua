@@ -12,7 +12,7 @@
 local key, question = KEYS[1], ARGV[1]
 local call, unpack, pack = redis.call, struct.unpack, struct.pack
 local W, n, limit_r, limit_i, limit_o, ask_r, ask_i, ask_o, at =
-    unpack('<I4I2I6I6I6I6I6I6', question)
+    unpack('<dddddddd', question)
 
 local part = micros % 1000
 local clock = seconds * 1000 + (micros - part) / 1000 -- what has happened: rounded down
@@ -26,24 +26,25 @@ local real = clock
 
 local changed, tail_changed, closed = false, false, 0
 local tail_l, tail_r, tail_i, tail_o, base, r, i, o, head, tail, records, head_l, last, expires,
-    last_r, last_i, last_o
-local state = call('GETRANGE', key, '-98', '-1')
+    empty_r, empty_i, empty_o, ahead, area
+local state = call('GETRANGE', key, '-232', '-1')
 
-if #state == 98 then
+if #state == 232 then
     tail_l, tail_r, tail_i, tail_o, base, r, i, o, head, tail, records, head_l, last, expires,
-        last_r, last_i, last_o = unpack('<I6I6I6I6I8I6I6I6I4I4I4I6I6I6I6I6I6', state)
+        empty_r, empty_i, empty_o, ahead, area = unpack('<I6I6I6I6ddddddddddddddc96', state)
     if clock < last then
         if last - clock <= W then
             clock = last                              -- time stands still until it has caught up
         else
             -- The clock has gone back by more than a window: nothing is forgotten, all of it
             -- counts as charged now.
-            base, head, tail, records, head_l = base + tail, 0, 1, 24, label
+            base, head, tail, records, head_l, ahead = base + tail, 0, 1, 24, label, -4
             tail_l, tail_r, tail_i, tail_o = label, r, i, o
-            last, last_r, last_i, last_o, expires = clock, label, label, label, clock + 2 * W
-            call('SET', key, string.rep('\0', 24) .. pack('<I6I6I6I6I8I6I6I6I4I4I4I6I6I6I6I6I6',
-                tail_l, tail_r, tail_i, tail_o, base, r, i, o, head, tail, records, head_l, last,
-                expires, last_r, last_i, last_o), 'PX', string.format('%d', 2 * W))
+            last, expires = clock, clock + 2 * W
+            empty_r, empty_i, empty_o = label + W, label + W, label + W
+            call('SET', key, string.rep('\0', 24) .. pack('<I6I6I6I6ddddddddddddddc96', tail_l,
+                tail_r, tail_i, tail_o, base, r, i, o, head, tail, records, head_l, last, expires,
+                empty_r, empty_i, empty_o, ahead, area), 'PX', string.format('%d', 2 * W))
         end
         if label < clock then label = clock end
     end
@@ -68,14 +69,26 @@ if #state == 98 then
                         r, i, o, head = r - a, i - b, o - c, head + 64
                     end
                 end
-                local upto = head - head % 64 + 64
-                if upto > head + few then upto = head + few end
-                if upto > tail then upto = tail end
-                few = 64
-                local from = records + head * 24
-                local chunk = call('GETRANGE', key, from, records + upto * 24 - 1)
-                for p = 1, #chunk, 24 do
+                local chunk, first = area, (head - ahead) * 24 + 1
+                if head < ahead or first > 96 then    -- not in the four that were read ahead
+                    local upto = head - head % 64 + 64
+                    if upto > head + few then upto = head + few end
+                    if upto > tail - 1 then upto = tail - 1 end
+                    chunk, first = '', 1
+                    if head < upto then
+                        chunk = call('GETRANGE', key, records + head * 24, records + upto * 24 - 1)
+                    else
+                        head_l = tail_l               -- only the newest is left
+                    end
+                    if few == 4 then
+                        ahead, area = head, chunk
+                        if #chunk < 96 then area = chunk .. string.rep('\0', 96 - #chunk) end
+                    end
+                    few = 64
+                end
+                for p = first, #chunk, 24 do
                     local l, a, b, c = unpack('<I6I6I6I6', chunk, p)
+                    if l == 0 then ahead = -4 break end -- no more of them were read
                     head_l = l
                     if l > gone then break end
                     r, i, o, head = r - a, i - b, o - c, head + 1
@@ -86,8 +99,8 @@ if #state == 98 then
 else
     tail_l, tail_r, tail_i, tail_o = 0, 0, 0, 0
     base = seconds * 1000000 + micros                 -- no two lives of a log share a number
-    r, i, o, head, tail, records, head_l, last, expires = 0, 0, 0, 0, 0, 24, 0, 0, 0
-    last_r, last_i, last_o = 0, 0, 0
+    r, i, o, head, tail, records, head_l, expires = 0, 0, 0, 0, 0, 24, 0, 0
+    empty_r, empty_i, empty_o, ahead, area = 0, 0, 0, -4, string.rep('\0', 96)
 end
 
 local found, more_r, more_i, more_o = 0, 0, 0, 0
@@ -109,6 +122,7 @@ for _ = 1, n do
         end
         if l == slot_l then
             found, changed = found + 1, true
+            if k >= ahead and k < ahead + 4 then ahead = -4 end
             if a + dr < 0 then dr = -a end
             if b + di < 0 then di = -b end
             if c + d_o < 0 then d_o = -c end

@@ -1,6 +1,9 @@
 -- Shared end: charge `more_*` at `label` if `charges`, write the state behind the last record, see
 -- to the expiry, answer `reply`.
 if charges then
+    if more_r > 0 then empty_r = label + W end
+    if more_i > 0 then empty_i = label + W end
+    if more_o > 0 then empty_o = label + W end
     if tail_l == label and head < tail then
         tail_r, tail_i, tail_o = tail_r + more_r, tail_i + more_i, tail_o + more_o
     else
@@ -29,7 +32,7 @@ if charges then
                 local alive = call('GETRANGE', key, records + dead * 64 * 24,
                     records + tail * 24 - 1)
                 base, head, tail = base + dead * 64, head - dead * 64, tail - dead * 64
-                records, expires = live * 2 * 24, real + 2 * W
+                ahead, records, expires = ahead - dead * 64, live * 2 * 24, real + 2 * W
                 call('SET', key, sums .. pack('<I6I6I6I6', tail_l, sum_r, sum_i, sum_o) ..
                     string.rep('\0', live * 24) .. alive, 'PX', string.format('%d', 2 * W))
             else
@@ -44,8 +47,8 @@ end
 
 local renew = expires < clock + 1.5 * W
 if renew then expires = real + 2 * W end
-call('SETRANGE', key, records + (tail - 1) * 24, pack('<I6I6I6I6I8I6I6I6I4I4I4I6I6I6I6I6I6',
-    tail_l, tail_r, tail_i, tail_o, base, r, i, o, head, tail, records, head_l, clock, expires,
-    last_r, last_i, last_o))
+state = pack('<I6I6I6I6ddddddddddddddc96', tail_l, tail_r, tail_i, tail_o, base, r, i, o, head,
+    tail, records, head_l, clock, expires, empty_r, empty_i, empty_o, ahead, area)
+call('SETRANGE', key, string.format('%d', records + (tail - 1) * 24), state)
 if renew then call('PEXPIRE', key, string.format('%d', 2 * W)) end
-return reply
+return reply or state

@@ -1,26 +1,30 @@
 #include "limits/wire.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cassert>
+#include <cmath>
 
 namespace sluice::limits::wire {
 namespace {
 
 constexpr std::uint64_t kUnlimited = (std::uint64_t{1} << 48) - 1;
 
-constexpr int kWindowBytes = 4;
-constexpr int kCountBytes = 2;
 constexpr int kAmountBytes = 6;
 constexpr int kLabelBytes = 6;
 constexpr int kSequenceBytes = 8;
 constexpr int kDeltaBytes = 8;
 constexpr int kEmptyInBytes = 4;
-constexpr std::size_t kQuestionBytes = kWindowBytes + kCountBytes + 6 * kAmountBytes;
+constexpr int kDoubleBytes = 8;
+constexpr std::size_t kQuestionBytes = 8 * kDoubleBytes;
 constexpr std::size_t kSettlementBytes = kLabelBytes + kSequenceBytes + 3 * kDeltaBytes;
-constexpr std::size_t kAnswerBytes =
-    2 + kLabelBytes + kSequenceBytes + 3 * kAmountBytes + 3 * kEmptyInBytes;
+constexpr std::size_t kAnswerBytes = 2 + kLabelBytes + 3 * kAmountBytes + 3 * kEmptyInBytes;
+constexpr std::size_t kReadAheadBytes = 96;
+constexpr std::size_t kStateBytes =
+    kLabelBytes + 3 * kAmountBytes + 14 * kDoubleBytes + kReadAheadBytes;
 
-enum Status : std::uint8_t { kDenied = 0, kAdmitted = 1, kNeverFits = 2, kPeeked = 3 };
+enum Status : std::uint8_t { kDenied = 0, kNeverFits = 2, kPeeked = 3 };
 
 void put(std::string& to, std::uint64_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) to.push_back(static_cast<char>(value >> (8 * i) & 0xff));
@@ -35,6 +39,18 @@ std::uint64_t take(std::string_view& from, int bytes) {
     }
     from.remove_prefix(static_cast<std::size_t>(bytes));
     return value;
+}
+
+void put_double(std::string& to, std::uint64_t value) {
+    put(to, std::bit_cast<std::uint64_t>(static_cast<double>(value)), kDoubleBytes);
+}
+
+// A whole number from 0 to 2^53; anything else is none.
+std::optional<std::uint64_t> take_double(std::string_view& from) {
+    const auto value = std::bit_cast<double>(take(from, kDoubleBytes));
+    constexpr double kMost = 9007199254740992.0;
+    if (!(value >= 0 && value <= kMost) || std::trunc(value) != value) return std::nullopt;
+    return static_cast<std::uint64_t>(value);
 }
 
 std::uint64_t bounded(std::int64_t amount) {
@@ -52,12 +68,12 @@ std::string pack(
     std::string text;
     text.reserve(kQuestionBytes + settlements.size() * kSettlementBytes);
     const std::int64_t length = std::clamp<std::int64_t>(window.count(), 1, UINT32_MAX);
-    put(text, static_cast<std::uint64_t>(length), kWindowBytes);
-    put(text, settlements.size(), kCountBytes);
+    put_double(text, static_cast<std::uint64_t>(length));
+    put_double(text, settlements.size());
     for (const Dimension d : kAllDimensions) {
-        put(text, limits[d] ? bounded(*limits[d]) : kUnlimited, kAmountBytes);
+        put_double(text, limits[d] ? bounded(*limits[d]) : kUnlimited);
     }
-    for (const Dimension d : kAllDimensions) put(text, bounded(amounts[d]), kAmountBytes);
+    for (const Dimension d : kAllDimensions) put_double(text, bounded(amounts[d]));
     for (const Settlement& settlement : settlements) {
         put(text, settlement.slot.label_ms, kLabelBytes);
         put(text, settlement.slot.sequence, kSequenceBytes);
@@ -69,11 +85,50 @@ std::string pack(
     return text;
 }
 
+// An admission answers with the state it has written: the slot is its last record.
+std::optional<Decision> unpack_admission(std::string_view text) {
+    if (text.size() != kStateBytes) return std::nullopt;
+    Decision decision;
+    decision.is_admitted = true;
+    decision.slot.label_ms = take(text, kLabelBytes);
+    text.remove_prefix(3 * kAmountBytes);
+    std::array<std::uint64_t, 13> numbers{};
+    for (std::uint64_t& number : numbers) {
+        const std::optional<std::uint64_t> taken = take_double(text);
+        if (!taken) return std::nullopt;
+        number = *taken;
+    }
+    const auto
+        [base,
+         requests,
+         input,
+         output,
+         head,
+         tail,
+         records,
+         head_label,
+         now,
+         expires,
+         empty_requests,
+         empty_input,
+         empty_output] = numbers;
+    if (tail == 0) return std::nullopt;
+    decision.slot.sequence = base + tail - 1;
+    const std::array<std::uint64_t, kDimensions> used{requests, input, output};
+    const std::array<std::uint64_t, kDimensions> empty{empty_requests, empty_input, empty_output};
+    for (std::size_t i = 0; i < kDimensions; ++i) {
+        decision.usage.used[kAllDimensions[i]] = static_cast<std::int64_t>(used[i]);
+        if (used[i] > 0 && empty[i] > now) {
+            decision.usage.empty_in[i] = milliseconds{static_cast<std::int64_t>(empty[i] - now)};
+        }
+    }
+    return decision;
+}
+
 struct Answer {
     std::uint8_t status = 0;
     std::uint8_t dimension = 0;
-    std::uint64_t label_or_wait = 0;
-    std::uint64_t sequence = 0;
+    std::uint64_t wait = 0;
     Usage usage;
 };
 
@@ -82,15 +137,13 @@ std::optional<Answer> unpack(std::string_view text) {
     Answer answer;
     answer.status = static_cast<std::uint8_t>(take(text, 1));
     answer.dimension = static_cast<std::uint8_t>(take(text, 1));
-    answer.label_or_wait = take(text, kLabelBytes);
-    answer.sequence = take(text, kSequenceBytes);
+    answer.wait = take(text, kLabelBytes);
     for (const Dimension d : kAllDimensions) {
         answer.usage.used[d] = static_cast<std::int64_t>(take(text, kAmountBytes));
     }
     for (milliseconds& wait : answer.usage.empty_in) {
         wait = milliseconds{static_cast<std::int64_t>(take(text, kEmptyInBytes))};
     }
-    if (answer.status > kPeeked || answer.dimension >= kDimensions) return std::nullopt;
     return answer;
 }
 
@@ -120,18 +173,15 @@ std::string pack_peek(milliseconds window) {
 }
 
 std::optional<Decision> unpack_decision(std::string_view text) {
+    if (text.size() == kStateBytes) return unpack_admission(text);
     const std::optional<Answer> answer = unpack(text);
-    if (!answer || answer->status == kPeeked) return std::nullopt;
+    if (!answer || (answer->status != kDenied && answer->status != kNeverFits)) return std::nullopt;
+    if (answer->dimension >= kDimensions) return std::nullopt;
     Decision decision;
     decision.usage = answer->usage;
-    if (answer->status == kAdmitted) {
-        decision.is_admitted = true;
-        decision.slot = Slot{answer->label_or_wait, answer->sequence};
-    } else {
-        decision.denied_by = kAllDimensions[answer->dimension];
-        decision.retry_after = milliseconds{static_cast<std::int64_t>(answer->label_or_wait)};
-        decision.fits_never = answer->status == kNeverFits;
-    }
+    decision.denied_by = kAllDimensions[answer->dimension];
+    decision.retry_after = milliseconds{static_cast<std::int64_t>(answer->wait)};
+    decision.fits_never = answer->status == kNeverFits;
     return decision;
 }
 

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""What a decision costs Redis: main-thread CPU of each script against a do-nothing EVALSHA.
+
+usage: tests/bench/lua/script_cost.py [--server redis-server] [--calls 40000] [--rounds 3]
+
+Starts its own server. The do-nothing script (`return 0`) is called with one key and nine text
+arguments, as a limiter written with plain arguments would be. All calls are pipelined, 64 at a time,
+on one connection. The clock is the production one (it calls TIME) and then replaced by one carried
+behind the packed argument, so that a window holds exactly the wanted number of requests in steady
+state, each in a slot of its own: each call adds one record and lets one go. Numbers are the server's
+CPU time by INFO cpu, medians over interleaved rounds.
+"""
+import argparse
+import hashlib
+import pathlib
+import socket
+import statistics
+import struct
+import subprocess
+import tempfile
+import time
+
+LUA = pathlib.Path(__file__).resolve().parents[3] / "lua"
+PARTS = {
+    "acquire": ["window.lua", "acquire.lua", "write.lua"],
+    "settle": ["window.lua", "settle.lua", "write.lua"],
+    "peek": ["window.lua", "peek.lua"],
+}
+# After the production clock: the time of the measurement, in the last eight bytes.
+CLOCK = "seconds, micros = struct.unpack('<I4I4', ARGV[1], #ARGV[1] - 7)\n"
+WINDOW_MS = 60_000
+UNLIMITED = 2**48 - 1
+DEPTH = 64
+START = 1_800_000_000_000_000  # microseconds
+
+
+class Redis:
+    """A server of its own and one connection to it."""
+
+    def __init__(self, program: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.directory = tempfile.TemporaryDirectory()
+        self.process = subprocess.Popen(
+            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--dir", self.directory.name],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(1000):
+            try:
+                self.connection = socket.create_connection(("127.0.0.1", self.port))
+                break
+            except OSError:
+                time.sleep(0.005)
+        self.answers = self.connection.makefile("rb", 1 << 16)
+
+    def stop(self):
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+        self.directory.cleanup()
+
+    def read(self):
+        line = self.answers.readline()
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"$":
+            return None if rest == b"-1" else self.answers.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return [self.read() for _ in range(int(rest))]
+        if kind == b"-":
+            raise RuntimeError(rest.decode())
+        return rest
+
+    def ask(self, *words):
+        self.connection.sendall(command(*words))
+        return self.read()
+
+    def run(self, calls):
+        """All of `calls`, DEPTH at a time; the last answer."""
+        answer = None
+        for first in range(0, len(calls), DEPTH):
+            batch = calls[first:first + DEPTH]
+            self.connection.sendall(b"".join(batch))
+            for _ in batch:
+                answer = self.read()
+        return answer
+
+    def cpu(self) -> float:
+        """Microseconds of CPU the main thread has used."""
+        info = dict(line.split(":", 1) for line in self.ask("INFO", "cpu").decode().split("\r\n")
+                    if ":" in line)
+        user, system = "used_cpu_user_main_thread", "used_cpu_sys_main_thread"
+        if user not in info:
+            user, system = "used_cpu_user", "used_cpu_sys"
+        return 1e6 * (float(info[user]) + float(info[system]))
+
+
+def command(*words) -> bytes:
+    words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
+
+
+def text_of(name: str) -> str:
+    return "".join((LUA / part).read_text() + (CLOCK if part == "time.lua" else "")
+                   for part in ["time.lua"] + PARTS[name])
+
+
+def u6(value: int) -> bytes:
+    return value.to_bytes(6, "little")
+
+
+def question(micros: int, limits=(UNLIMITED,) * 3, asked=(1, 100, 200), settlements=()) -> bytes:
+    return (struct.pack("<8d", WINDOW_MS, len(settlements), *limits, *asked) +
+            b"".join(u6(label) + struct.pack("<Qqqq", number, 0, 0, -delta)
+                     for label, number, delta in settlements) +
+            struct.pack("<II", *divmod(micros, 1_000_000)))
+
+
+class Window:
+    """A key in steady state: one request every `step` microseconds keeps `size` in the window."""
+
+    def __init__(self, redis: Redis, key: str, size: int, sha1: str):
+        self.redis, self.key, self.size, self.sha1 = redis, key, size, sha1
+        self.step = WINDOW_MS * 1000 // size
+        self.now = START
+        self.last = None
+        self.admit(size + size // 2 + 64)
+
+    def calls(self, count: int, **more):
+        for _ in range(count):
+            self.now += self.step
+            yield command("EVALSHA", self.sha1, 1, self.key, question(self.now, **more))
+
+    def admit(self, count: int):
+        answer = self.redis.run(list(self.calls(count)))
+        assert len(answer) == 232, "not admitted"
+        base, used, _, _, _, tail = struct.unpack_from("<6d", answer, 24)
+        assert abs(used - self.size) <= 1, f"{used} in the window, not {self.size}"
+        self.last = (int.from_bytes(answer[:6], "little"), int(base + tail) - 1)
+
+    def slots(self, count: int, back: int):
+        """Slots of the requests `back` before the last `count` and of those to come."""
+        label, number = self.last
+        for k in range(1 - back, count + 1 - back):
+            yield label + k * self.step // 1000, number + k
+
+
+def measure(redis: Redis, calls) -> float:
+    calls = list(calls)
+    before = redis.cpu()
+    redis.run(calls)
+    return (redis.cpu() - before) / len(calls)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--server", default="redis-server")
+    options.add_argument("--calls", type=int, default=40_000)
+    options.add_argument("--rounds", type=int, default=3)
+    options = options.parse_args()
+    redis = Redis(options.server)
+    try:
+        version = redis.ask("INFO", "server").decode().split("redis_version:")[1].split("\r")[0]
+        nothing = redis.ask("SCRIPT", "LOAD", "return 0").decode()
+        script = {name: redis.ask("SCRIPT", "LOAD", text_of(name)).decode() for name in PARTS}
+        for name in PARTS:
+            full = "".join((LUA / p).read_text() for p in ["time.lua"] + PARTS[name])
+            redis.ask("SCRIPT", "LOAD", full)  # the production text compiles too
+        texts = ["1800000000123456", 60000, 500, 60000, 20000, 1, 1234, 4096, "req-0123456789abcdef"]
+        windows = {size: Window(redis, f"w{size}", size, script["acquire"])
+                   for size in (5, 1_000, 50_000)}
+        rows = {}
+        count = options.calls
+        for _ in range(options.rounds):
+            def row(name, value):
+                rows.setdefault(name, []).append(value)
+            row("do nothing (1 key, 9 text arguments)",
+                measure(redis, [command("EVALSHA", nothing, 1, "k", *texts)] * count))
+            for size, window in windows.items():
+                sample = list(window.calls(count))
+                row(f"admit, {size:,} in the window", measure(redis, sample))
+                window.admit(1)
+            window = windows[1_000]
+            peek = [command("EVALSHA", script["peek"], 1, window.key, question(window.now))]
+            row("peek, 1,000 in the window", measure(redis, peek * count))
+            denied = [command("EVALSHA", script["acquire"], 1, window.key,
+                              question(window.now, (1000, UNLIMITED, UNLIMITED)))]
+            row("deny, 1,000 in the window", measure(redis, denied * count))
+            far = [command("EVALSHA", script["acquire"], 1, windows[50_000].key,
+                           question(windows[50_000].now, (UNLIMITED, 5_000_000, UNLIMITED),
+                                    (1, 4_990_000, 0)))]
+            row("deny, the last of 50,000 records decides", measure(redis, far * (count // 40)))
+            sample = []
+            for slot in list(window.slots(count, 200)):
+                sample.append(next(window.calls(1, settlements=[(*slot, 1)])))
+            row("admit with one settlement, 1,000 in the window", measure(redis, sample))
+            window.admit(1)
+            sample = [command("EVALSHA", script["settle"], 1, window.key,
+                              question(window.now, settlements=[(*slot, 1)]))
+                      for slot in list(window.slots(200, 300))]
+            row("settle alone, 1,000 in the window", measure(redis, sample * (count // 200)))
+        base = statistics.median(rows["do nothing (1 key, 9 text arguments)"])
+        print(f"Redis {version}, {options.rounds} rounds of {count} calls, pipelined {DEPTH} deep")
+        print(f"{'':48} {'CPU us':>8} {'x nothing':>10}")
+        for name, values in rows.items():
+            middle = statistics.median(values)
+            print(f"{name:48} {middle:8.2f} {middle / base:10.2f}")
+        for size, window in windows.items():
+            print(f"memory, {size:,} in the window: {int(redis.ask('MEMORY', 'USAGE', window.key)):,} B")
+    finally:
+        redis.stop()
+
+
+main()
