@@ -4,6 +4,8 @@ BUILD_PACKAGES := g++ cmake ninja-build pkg-config ccache python3 libboost1.81-d
 	prometheus-cpp-dev nlohmann-json3-dev libyaml-cpp-dev libssl-dev libsimdjson-dev zlib1g-dev libzstd-dev
 TEST_PACKAGES := libgtest-dev libgmock-dev redis-server redis-sentinel openssl curl python3-venv libbenchmark-dev libcap2-bin
 CLIENT_PACKAGES := $(if $(shell command -v node),,nodejs npm)
+# Python's YAML, and promtool.
+CHART_PACKAGES := python3-yaml prometheus
 LINT_PACKAGES := clang-format-14 clang-tidy-14
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev
 BENCH_PACKAGES := libbenchmark-dev nginx wrk redis-server
@@ -50,7 +52,7 @@ run: build
 	./build/release/sluice gateway
 
 test:
-	$(call install,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(CLIENT_PACKAGES))
+	$(call install,$(BUILD_PACKAGES) $(TEST_PACKAGES) $(CLIENT_PACKAGES) $(CHART_PACKAGES))
 	@cmake --preset release -DSLUICE_TESTS=ON >/dev/null
 	cmake --build --preset release -j $(JOBS)
 	ctest --test-dir build/release --output-on-failure -j $(JOBS)
