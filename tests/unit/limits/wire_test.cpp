@@ -1,0 +1,137 @@
+#include "limits/wire.hpp"
+
+#include "limits/scripts.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <vector>
+
+namespace sluice::limits {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::uint64_t integer(std::string_view text, std::size_t at, std::size_t bytes) {
+    std::uint64_t value = 0;
+    for (std::size_t i = bytes; i-- > 0;) {
+        value = value << 8 | static_cast<unsigned char>(text[at + i]);
+    }
+    return value;
+}
+
+double number(std::string_view text, std::size_t at) {
+    return std::bit_cast<double>(integer(text, at, 8));
+}
+
+std::string bytes_of(std::uint64_t value, int bytes) {
+    std::string text;
+    for (int i = 0; i < bytes; ++i) text.push_back(static_cast<char>(value >> (8 * i)));
+    return text;
+}
+
+std::string doubles(const std::vector<double>& values) {
+    std::string text;
+    for (const double value : values) text += bytes_of(std::bit_cast<std::uint64_t>(value), 8);
+    return text;
+}
+
+TEST(WireTest, PacksAQuestionAsTheTableSays) {
+    const Settlement settlement{{1'800'000'000'123, 42}, {1, 100, 200}, {1, 150, 20}};
+    const std::string text =
+        wire::pack_acquire(60s, {500, {}, -3}, {1, INT64_MAX, 7}, std::span{&settlement, 1});
+
+    ASSERT_EQ(text.size(), 64u + 38u);
+    EXPECT_EQ(number(text, 0), 60'000);
+    EXPECT_EQ(number(text, 8), 1);
+    EXPECT_EQ(number(text, 16), 500);
+    EXPECT_EQ(number(text, 24), 281474976710655.0);
+    EXPECT_EQ(number(text, 32), 0);
+    EXPECT_EQ(number(text, 40), 1);
+    EXPECT_EQ(number(text, 48), static_cast<double>(kMaxAmount));
+    EXPECT_EQ(number(text, 56), 7);
+    EXPECT_EQ(integer(text, 64, 6), 1'800'000'000'123u);
+    EXPECT_EQ(integer(text, 70, 8), 42u);
+    EXPECT_EQ(integer(text, 78, 8), 0u);
+    EXPECT_EQ(integer(text, 86, 8), 50u);
+    EXPECT_EQ(static_cast<std::int64_t>(integer(text, 94, 8)), -180);
+}
+
+TEST(WireTest, KeepsASubjectInOneSlotOfACluster) {
+    EXPECT_EQ(wire::key_of("team-a/chatbot"), "sluice:1:{team-a/chatbot}");
+}
+
+TEST(WireTest, ReadsAnAdmissionFromTheStateItWrote) {
+    const std::string text = bytes_of(1'800'000'000'123, 6) + bytes_of(0, 18) +
+                             doubles(
+                                 {1e15,
+                                  5,
+                                  600,
+                                  0,
+                                  3,
+                                  8,
+                                  24,
+                                  0,
+                                  1'800'000'000'122,
+                                  0,
+                                  1'800'000'060'123,
+                                  1'800'000'060'122,
+                                  7,
+                                  -4}
+                             ) +
+                             std::string(96, '\0');
+    const auto decision = wire::unpack_decision(text);
+    ASSERT_TRUE(decision);
+    EXPECT_TRUE(decision->is_admitted);
+    EXPECT_EQ(decision->slot, (Slot{1'800'000'000'123, 1'000'000'000'000'007}));
+    EXPECT_EQ(decision->usage.used, (Amounts{5, 600, 0}));
+    EXPECT_EQ(decision->usage.empty_in[0], 60'001ms);
+    EXPECT_EQ(decision->usage.empty_in[1], 60'000ms);
+    EXPECT_EQ(decision->usage.empty_in[2], 0ms);
+    EXPECT_FALSE(wire::unpack_usage(text));
+}
+
+TEST(WireTest, ReadsADenial) {
+    const std::string text = bytes_of(0, 1) + bytes_of(2, 1) + bytes_of(1234, 6) + bytes_of(5, 6) +
+                             bytes_of(600, 6) + bytes_of(700, 6) + bytes_of(1, 4) + bytes_of(2, 4) +
+                             bytes_of(3, 4);
+    const auto decision = wire::unpack_decision(text);
+    ASSERT_TRUE(decision);
+    EXPECT_FALSE(decision->is_admitted);
+    EXPECT_FALSE(decision->fits_never);
+    EXPECT_EQ(decision->denied_by, Dimension::output_tokens);
+    EXPECT_EQ(decision->retry_after, 1234ms);
+    EXPECT_EQ(decision->usage.used, (Amounts{5, 600, 700}));
+    EXPECT_EQ(decision->usage.empty_in[2], 3ms);
+}
+
+TEST(WireTest, TakesNothingElseForAnAnswer) {
+    const std::string denial(38, '\0');
+    ASSERT_TRUE(wire::unpack_decision(denial));
+    EXPECT_FALSE(wire::unpack_usage(denial));
+    for (const std::size_t size : {0, 1, 37, 39, 231, 233}) {
+        EXPECT_FALSE(wire::unpack_decision(std::string(size, '\0'))) << size;
+    }
+    EXPECT_FALSE(wire::unpack_decision("\x01" + denial.substr(1)));
+    EXPECT_FALSE(wire::unpack_decision("\x04" + denial.substr(1)));
+    EXPECT_FALSE(wire::unpack_decision(std::string("\0\x03", 2) + denial.substr(2)));
+    EXPECT_TRUE(wire::unpack_usage("\x03" + denial.substr(1)));
+    // A state with nothing in it, and states whose numbers are none.
+    EXPECT_FALSE(wire::unpack_decision(std::string(232, '\0')));
+    EXPECT_FALSE(wire::unpack_decision(std::string(232, '\xff')));
+    EXPECT_FALSE(wire::unpack_decision(
+        std::string(24, '\0') + doubles({1, 0.5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}) +
+        std::string(96, '\0')
+    ));
+}
+
+TEST(WireTest, NamesEachScriptByItsSha1) {
+    for (const Script& script : {scripts::kAcquire, scripts::kSettle, scripts::kPeek}) {
+        EXPECT_EQ(script.sha1.size(), 40u);
+        EXPECT_TRUE(script.text.find("redis.call('TIME')") != std::string_view::npos);
+    }
+    EXPECT_NE(scripts::kAcquire.sha1, scripts::kSettle.sha1);
+}
+
+}  // namespace
+}  // namespace sluice::limits
