@@ -201,17 +201,27 @@ def platform():
     board.row("Operator")
     board.lines("Leader", "One, except for seconds while it changes.",
                 [(gauge("sum", "sluice_operator_leader", "instance"), "{{instance}}")], "short", width=6)
-    board.lines("Age of the watch", "Seconds since the API server last said anything; bookmarks come every minute.",
-                [(gauge("max", "sluice_operator_watch_age_seconds", "instance"), "{{instance}}")], "s", width=6)
-    board.lines("Objects", "ApiKeyLimits by condition.",
-                [(gauge("max", "sluice_operator_objects", "condition"), "{{condition}}")], "short", width=6)
-    board.lines("Reconciling", "Time from taking a change up to having written it.",
-                quantiles("sluice_operator_reconcile_seconds"), "s", width=6)
-    board.lines("Writes", "Writes to the API server by result.",
-                [(rate("sluice_operator_applies_total", "result"), "{{result}}")], "ops")
+    board.lines("Silence of the watches", "Seconds since the API server last said anything; bookmarks come every minute.",
+                [(gauge("max", "sluice_operator_watch_age_seconds", "instance, resource"), "{{instance}} {{resource}}")], "s", width=6)
+    board.lines("Limits by condition", "ApiKeyLimits that are accepted, and programmed on every gateway; or why not.",
+                [(gauge("max", "sluice_operator_condition_objects", "type, reason"), "{{type}}: {{reason}}")], "short", width=6)
+    board.lines("Gateways that have the newest table", "All that are ready, except for seconds after a change.",
+                [(gauge("max", "sluice_operator_gateways_ready"), "ready"),
+                 (gauge("max", "sluice_operator_gateways_programmed"), "with the newest table")], "short", width=6)
+    board.lines("From write to enforcement", "From writing a table until every ready gateway has loaded it.",
+                quantiles("sluice_operator_rollout_seconds"), "s")
+    board.lines("Reconciling", "From taking a change up until the tables are written.",
+                quantiles("sluice_operator_reconcile_seconds"), "s")
+    board.lines("Size of the table", "Of the size that fits into ConfigMaps.",
+                [(f'{gauge("max", "sluice_operator_table_bytes")} / {gauge("max", "sluice_operator_table_ceiling_bytes")}', "used")],
+                "percentunit", defaults={"min": 0, "max": 1})
+    board.lines("Writes", "Tables and statuses written, and what failed.",
+                [(total("sluice_operator_table_writes_total"), "tables"), (total("sluice_operator_status_writes_total"), "statuses"),
+                 (total("sluice_operator_reconcile_failures_total"), "failed rounds"),
+                 (total("sluice_operator_status_failures_total"), "failed statuses")], "ops")
     board.lines("Relists", "Full lists, by reason; a few a day are normal.",
-                [(rate("sluice_operator_relists_total", "reason"), "{{reason}}")], "ops")
-    board.lines("Queue", "Changes that wait.",
+                [(rate("sluice_operator_relists_total", "resource, reason"), "{{resource}} {{reason}}")], "ops")
+    board.lines("Queue", "Statuses that wait to be written.",
                 [(gauge("max", "sluice_operator_queue_depth", "instance"), "{{instance}}")], "short")
     return board.json
 

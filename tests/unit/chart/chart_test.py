@@ -96,7 +96,7 @@ def gateway_config(rendered):
 
 class WhatIsMade(unittest.TestCase):
     def test_schema_table_definition_dashboards_and_manifests_are_what_the_sources_make(self):
-        result = subprocess.run([ROOT / "charts" / "generate", "--check"], capture_output=True, text=True)
+        result = subprocess.run([sys.executable, ROOT / "charts" / "generate", "--check"], capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_every_described_value_stands_in_the_table(self):
