@@ -70,10 +70,9 @@ bool identify(SSL_CTX* context, const std::string& certificate_pem, const Secret
         PEM_read_bio_X509(certificate_bio.get(), nullptr, nullptr, nullptr), X509_free};
     const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{
         PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free};
-    const bool is_good = certificate && key &&
-                         SSL_CTX_use_certificate(context, certificate.get()) == 1 &&
-                         SSL_CTX_use_PrivateKey(context, key.get()) == 1 &&
-                         SSL_CTX_check_private_key(context) == 1;
+    const bool is_good =
+        certificate && key && SSL_CTX_use_certificate(context, certificate.get()) == 1 &&
+        SSL_CTX_use_PrivateKey(context, key.get()) == 1 && SSL_CTX_check_private_key(context) == 1;
     ERR_clear_error();
     return is_good;
 }

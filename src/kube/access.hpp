@@ -17,12 +17,12 @@ namespace sluice::kube {
 struct AccessOptions {
     net::Endpoint server;
     bool is_tls = true;
-    std::string ca_file;              // read again when it changes
-    std::string ca_pem;               // used when there is no file
-    std::string token_file;           // read again as it rotates
-    Secret token;                     // used when there is no file
-    std::string client_certificate;   // PEM; for people outside of the cluster
-    Secret client_key;                // PEM
+    std::string ca_file;             // read again when it changes
+    std::string ca_pem;              // used when there is no file
+    std::string token_file;          // read again as it rotates
+    Secret token;                    // used when there is no file
+    std::string client_certificate;  // PEM; for people outside of the cluster
+    Secret client_key;               // PEM
 };
 
 // What a pod finds in its environment and under /var/run/secrets/kubernetes.io/serviceaccount.

@@ -18,8 +18,8 @@ std::string head_of(const Request& request, const net::Endpoint& server, const S
     const bool is_v6 = server.host.find(':') != std::string::npos;
     std::string head = request.method + " " + request.target + " HTTP/1.1\r\nHost: ";
     head += is_v6 ? "[" + server.host + "]" : server.host;
-    head += ":" + std::to_string(server.port) + "\r\nUser-Agent: sluice-operator\r\nAccept: " +
-            request.accept + "\r\n";
+    head += ":" + std::to_string(server.port) +
+            "\r\nUser-Agent: sluice-operator\r\nAccept: " + request.accept + "\r\n";
     if (!token.is_empty()) {
         head += "Authorization: Bearer ";
         head += token.reveal();
@@ -112,8 +112,7 @@ net::Task<Result<http::Lease>> Client::send(const Request& request, Deadline dea
 
     const std::string head =
         head_of(request, access_.options().server, access_.token(steady_now()));
-    const auto framing =
-        request.content_type.empty() ? http::Framing::none : http::Framing::length;
+    const auto framing = request.content_type.empty() ? http::Framing::none : http::Framing::length;
     http::Pool::Prefer prefer = http::Pool::Prefer::kept;
     for (;;) {
         Result<http::Lease> lease = co_await pool_.lease(deadline, prefer);

@@ -9,8 +9,12 @@ constexpr seconds kStuckTolerance{20};
 }  // namespace
 
 Elector::Elector(
-    net::Executor executor, Client& client, ElectorOptions options, Observer observer,
-    ElectorStats& stats, Log& log
+    net::Executor executor,
+    Client& client,
+    ElectorOptions options,
+    Observer observer,
+    ElectorStats& stats,
+    Log& log
 )
     : client_{client},
       options_{std::move(options)},
@@ -121,7 +125,9 @@ net::Task<Error> Elector::write(LeaseWrite claim, Deadline deadline) {
     };
     if (!is_new) body["metadata"]["resourceVersion"] = claim.resource_version;
     Request request{
-        is_new ? "POST" : "PUT", is_new ? path() : path() + "/" + options_.lease_name, kJson,
+        is_new ? "POST" : "PUT",
+        is_new ? path() : path() + "/" + options_.lease_name,
+        kJson,
         to_text(body)};
     const Result<Answer> answer = co_await client_.call(std::move(request), deadline, 1 << 20);
     if (!answer) {

@@ -31,8 +31,12 @@ class Elector {
 
     // All outlive it.
     Elector(
-        net::Executor executor, Client& client, ElectorOptions options, Observer observer,
-        ElectorStats& stats, Log& log
+        net::Executor executor,
+        Client& client,
+        ElectorOptions options,
+        Observer observer,
+        ElectorStats& stats,
+        Log& log
     );
 
     // Until the lease is lost, or `stop`.

@@ -24,7 +24,7 @@ LeaseRecord lease_record_of(const Json& lease);
 Json to_json(const LeaseRecord& record);
 
 struct LeaseTimes {
-    seconds duration{15};       // others wait so long after the last change they saw
+    seconds duration{15};        // others wait so long after the last change they saw
     seconds renew_deadline{10};  // who could not renew for so long stops leading
     seconds retry_period{2};
 

@@ -58,7 +58,36 @@ ApiStatus status_of(const Json& object, int http_status) {
     return status;
 }
 
-std::string to_micro_time(WallTime time) { return to_text(time, true); }
-std::string to_second_time(WallTime time) { return to_text(time, false); }
+std::string to_micro_time(WallTime time) {
+    return to_text(time, true);
+}
+std::string to_second_time(WallTime time) {
+    return to_text(time, false);
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+    constexpr std::string_view kAlphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (text.size() % 4 != 0) return std::nullopt;
+    std::size_t padding = 0;
+    while (padding < 2 && text.ends_with('=')) {
+        text.remove_suffix(1);
+        ++padding;
+    }
+    std::string out;
+    out.reserve(text.size() * 3 / 4);
+    std::uint32_t bits = 0;
+    int count = 0;
+    for (const char c : text) {
+        const std::size_t value = kAlphabet.find(c);
+        if (value == std::string_view::npos) return std::nullopt;
+        bits = (bits << 6) | static_cast<std::uint32_t>(value);
+        count += 6;
+        if (count < 8) continue;
+        count -= 8;
+        out += static_cast<char>((bits >> count) & 0xFF);
+    }
+    return out;
+}
 
 }  // namespace sluice::kube

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace sluice::kube {
 
@@ -42,5 +43,8 @@ ApiStatus status_of(const Json& object, int http_status);
 std::string to_micro_time(WallTime time);
 // "2006-01-02T15:04:05Z", the form of times in conditions.
 std::string to_second_time(WallTime time);
+
+// What `text` encodes; nothing when it is no base64 (RFC 4648, padded).
+std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace sluice::kube

@@ -13,12 +13,12 @@ namespace sluice::kube {
 
 // Why everything is listed (again).
 enum class ListReason : std::uint8_t {
-    first,           // nothing is known yet
-    gone,            // our resource version was compacted away (410 in either shape)
-    version_ahead,   // our resource version is from the future: the store was restored
-    broken_stream,   // what arrived was no watch
-    server_errors,   // the watch failed inside the server for too long
-    refused,         // the API server does not watch this (the resource is not installed, say)
+    first,          // nothing is known yet
+    gone,           // our resource version was compacted away (410 in either shape)
+    version_ahead,  // our resource version is from the future: the store was restored
+    broken_stream,  // what arrived was no watch
+    server_errors,  // the watch failed inside the server for too long
+    refused,        // the API server does not watch this (the resource is not installed, say)
 };
 inline constexpr std::size_t kListReasons = 6;
 std::string_view to_text(ListReason reason);

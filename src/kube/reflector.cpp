@@ -12,8 +12,12 @@ constexpr seconds kWatchSlack{15};
 }  // namespace
 
 Reflector::Reflector(
-    net::Executor executor, Client& client, ReflectorOptions options, ReflectorSink& sink,
-    ReflectorStats& stats, Log& log
+    net::Executor executor,
+    Client& client,
+    ReflectorOptions options,
+    ReflectorSink& sink,
+    ReflectorStats& stats,
+    Log& log
 )
     : client_{client},
       options_{std::move(options)},
@@ -24,7 +28,9 @@ Reflector::Reflector(
       random_{std::random_device{}()},
       page_{options_.page} {}
 
-double Reflector::chance() { return std::uniform_real_distribution<double>{0, 1}(random_); }
+double Reflector::chance() {
+    return std::uniform_real_distribution<double>{0, 1}(random_);
+}
 
 void Reflector::see_sign() {
     stats_.last_sign.store(steady_now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -33,7 +39,8 @@ void Reflector::see_sign() {
 void Reflector::note_trouble(std::string what) {
     if (what == trouble_) return;
     trouble_ = std::move(what);
-    if (!trouble_.empty()) log_.warn("the API server is in the way", {{"path", options_.path}, {"error", trouble_}});
+    if (!trouble_.empty())
+        log_.warn("the API server is in the way", {{"path", options_.path}, {"error", trouble_}});
 }
 
 void Reflector::stop() {
@@ -75,7 +82,8 @@ net::Task<ReflectStep> Reflector::list() {
     Result<std::string> version = co_await list_pages(retry_after);
     if (!version) {
         stats_.list_failures.add();
-        if (version.error() == Errc::answer_too_large && page_ > 1) page_ = std::max<std::size_t>(page_ / 5, 1);
+        if (version.error() == Errc::answer_too_large && page_ > 1)
+            page_ = std::max<std::size_t>(page_ / 5, 1);
         co_return reflect_.list_failed(version.error(), retry_after, steady_now(), chance());
     }
     note_trouble({});
@@ -91,6 +99,7 @@ net::Task<ReflectStep> Reflector::list() {
          {"objects", static_cast<std::int64_t>(sink_.size())},
          {"reason", to_text(reflect_.list_reason())}}
     );
+    if (options_.on_synced) options_.on_synced();
     co_return reflect_.listed(std::move(*version));
 }
 
@@ -140,7 +149,8 @@ net::Task<ReflectStep> Reflector::watch() {
     Request request{
         "GET",
         target(
-            {"watch=1", "allowWatchBookmarks=true",
+            {"watch=1",
+             "allowWatchBookmarks=true",
              "resourceVersion=" + escaped(reflect_.resource_version()),
              "timeoutSeconds=" + std::to_string(lasting.count())}
         )};
@@ -162,9 +172,7 @@ net::Task<ReflectStep> Reflector::watch() {
     end.ended = steady_now();
     if (end.error && !is_stopping_) {
         stats_.watch_errors.add();
-        log_.info(
-            "watch ended", {{"path", options_.path}, {"error", end.error.message()}}
-        );
+        log_.info("watch ended", {{"path", options_.path}, {"error", end.error.message()}});
         if (end.events == 0 && end.error != Errc::gone) note_trouble(end.error.message());
     }
     co_return reflect_.watch_ended(end, chance());

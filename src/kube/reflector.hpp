@@ -7,6 +7,7 @@
 #include "net/wakeup.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <random>
 #include <string>
 
@@ -34,6 +35,7 @@ struct ReflectorOptions {
     // server sends a bookmark about once a minute, and a dead connection may never say so.
     seconds silence{90};
     seconds call_timeout{30};
+    std::function<void()> on_synced;  // after each complete list
 };
 
 // Keeps a sink true to the cluster: lists, watches, and does so again. Belongs to one worker.
@@ -41,8 +43,12 @@ class Reflector {
  public:
     // All outlive it.
     Reflector(
-        net::Executor executor, Client& client, ReflectorOptions options, ReflectorSink& sink,
-        ReflectorStats& stats, Log& log
+        net::Executor executor,
+        Client& client,
+        ReflectorOptions options,
+        ReflectorSink& sink,
+        ReflectorStats& stats,
+        Log& log
     );
 
     // Until `stop`.

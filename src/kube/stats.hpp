@@ -21,11 +21,11 @@ struct ClientStats {
 struct ReflectorStats {
     std::array<Counter, kListReasons> lists;  // complete ones, by reason
     Counter list_failures;
-    Counter watches;      // begun
-    Counter watch_errors; // ended by anything but the server's own wish
-    Counter events;       // bookmarks too
+    Counter watches;       // begun
+    Counter watch_errors;  // ended by anything but the server's own wish
+    Counter events;        // bookmarks too
     Gauge objects;
-    Gauge is_synced;      // 1 after the first complete list
+    Gauge is_synced;                            // 1 after the first complete list
     std::atomic<SteadyTime::rep> last_sign{0};  // when the server last said anything; 0: never
 
     // How old what we know may be.

@@ -1,6 +1,7 @@
-// The watch protocol: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
-// Each line is {"type": "ADDED", "object": {…}}. An ERROR arrives inside a stream whose HTTP status
-// was 200; its object is a Status.
+// The watch protocol:
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes Each
+// line is {"type": "ADDED", "object": {…}}. An ERROR arrives inside a stream whose HTTP status was
+// 200; its object is a Status.
 #include "kube/watch.hpp"
 
 #include <optional>

@@ -6,7 +6,9 @@
 
 namespace sluice::kube {
 
-void WorkQueue::add(const std::string& name, SteadyTime now) { add_at(name, now); }
+void WorkQueue::add(const std::string& name, SteadyTime now) {
+    add_at(name, now);
+}
 
 void WorkQueue::add_at(const std::string& name, SteadyTime when) {
     if (processing_.contains(name)) {
@@ -61,9 +63,9 @@ SteadyTime WorkQueue::retry(const std::string& name, SteadyTime now) {
     const int failures = failures_[name]++;
     const double grown =
         static_cast<double>(options_.first_retry.count()) * std::pow(2.0, std::min(failures, 40));
-    const milliseconds own{static_cast<std::int64_t>(
-        std::min(grown, static_cast<double>(options_.last_retry.count()))
-    )};
+    const milliseconds own{
+        static_cast<std::int64_t>(std::min(grown, static_cast<double>(options_.last_retry.count()))
+        )};
     const SteadyTime when = now + std::max(own, overall_delay(now));
     add_at(name, when);
     return when;

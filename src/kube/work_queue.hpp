@@ -46,7 +46,8 @@ struct WorkQueueOptions {
 };
 
 // Names of things to do. A name that waits is there once; one that is being done and is added
-// again is done once more afterwards, never twice at a time. After client-go's util/workqueue. Pure.
+// again is done once more afterwards, never twice at a time. After client-go's util/workqueue.
+// Pure.
 class WorkQueue {
  public:
     explicit WorkQueue(WorkQueueOptions options = WorkQueueOptions()) : options_{options} {}

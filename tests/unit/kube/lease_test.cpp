@@ -84,7 +84,8 @@ TEST(LeaseTest, ARenewalByTheOtherStartsTheWaitAnew) {
 
 TEST(LeaseTest, NeverComparesTheOthersClockWithOurs) {
     // Its times are decades away from ours, in either direction.
-    for (const char* renewed : {"1980-01-01T00:00:00.000000Z", "2080-01-01T00:00:00.000000Z", "?"}) {
+    for (const char* renewed :
+         {"1980-01-01T00:00:00.000000Z", "2080-01-01T00:00:00.000000Z", "?"}) {
         Lease lease{"me", {}};
         LeaseRecord record = held_by("other");
         record.renewed = renewed;

@@ -91,9 +91,13 @@ TEST(ReflectTest, DoesNotListInACircleWhenEveryWatchIsGone) {
 
 TEST(ReflectTest, KeepsWhatItKnowsWhenTheConnectionIsLost) {
     const Error errors[] = {
-        boost::asio::error::connection_refused, boost::asio::error::eof,
-        boost::asio::error::timed_out, Errc::unauthorized, Errc::forbidden,
-        Errc::too_many_requests, Errc::server_error};
+        boost::asio::error::connection_refused,
+        boost::asio::error::eof,
+        boost::asio::error::timed_out,
+        Errc::unauthorized,
+        Errc::forbidden,
+        Errc::too_many_requests,
+        Errc::server_error};
     for (const Error& error : errors) {
         Reflect reflect = watching();
         const ReflectStep step = reflect.watch_ended(end_after(5ms, 0, error), 0.5);
@@ -114,7 +118,9 @@ TEST(ReflectTest, WaitsAsLongAsTheServerAsks) {
 TEST(ReflectTest, ListsAgainAfterAMinuteOfErrorsInsideTheStream) {
     Reflect reflect = watching();
     EXPECT_EQ(reflect.watch_ended(end_after(1s, 1, Errc::server_error, true), 0).kind, Kind::watch);
-    EXPECT_EQ(reflect.watch_ended(end_after(59s, 1, Errc::server_error, true), 0).kind, Kind::watch);
+    EXPECT_EQ(
+        reflect.watch_ended(end_after(59s, 1, Errc::server_error, true), 0).kind, Kind::watch
+    );
     EXPECT_EQ(reflect.watch_ended(end_after(62s, 1, Errc::server_error, true), 0).kind, Kind::list);
     EXPECT_EQ(reflect.list_reason(), ListReason::server_errors);
 }

@@ -80,9 +80,15 @@ TEST(WatchParserTest, SaysWhenAnErrorInsideTheStreamMeansThatTheVersionIsGone) {
 
 TEST(WatchParserTest, RefusesWhatIsNoEvent) {
     for (const std::string_view line : {
-             "garbage\n", "[]\n", "{}\n", "null\n", "{\"type\":\"ADDED\"}\n",
-             "{\"type\":\"ADDED\",\"object\":[]}\n", "{\"type\":\"ODD\",\"object\":{}}\n",
-             "{\"type\":7,\"object\":{}}\n", "{\"type\":\"ADDED\",\"object\":{}\n",
+             "garbage\n",
+             "[]\n",
+             "{}\n",
+             "null\n",
+             "{\"type\":\"ADDED\"}\n",
+             "{\"type\":\"ADDED\",\"object\":[]}\n",
+             "{\"type\":\"ODD\",\"object\":{}}\n",
+             "{\"type\":7,\"object\":{}}\n",
+             "{\"type\":\"ADDED\",\"object\":{}\n",
          }) {
         WatchParser parser;
         std::vector<WatchEvent> events;
@@ -95,7 +101,9 @@ TEST(WatchParserTest, TakesNoMoreMemoryThanTheLongestLine) {
     std::vector<WatchEvent> events;
     EXPECT_FALSE(parser.feed(std::string(100, ' '), events));
     EXPECT_EQ(parser.feed(" ", events), Errc::watch_line_too_long);
-    EXPECT_EQ(WatchParser{100}.feed(std::string(101, ' ') + "\n", events), Errc::watch_line_too_long);
+    EXPECT_EQ(
+        WatchParser{100}.feed(std::string(101, ' ') + "\n", events), Errc::watch_line_too_long
+    );
 }
 
 }  // namespace

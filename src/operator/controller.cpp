@@ -1,0 +1,714 @@
+#include "operator/controller.hpp"
+
+#include <boost/asio/post.hpp>
+#include <malloc.h>
+
+#include <algorithm>
+#include <cassert>
+
+namespace sluice::operators {
+namespace {
+
+constexpr seconds kCallTimeout{10};
+constexpr milliseconds kSettle{700};  // a change is told once it has gone through, not before
+constexpr std::size_t kMostSecretReads = 16;
+constexpr std::size_t kMostStatusWrites = 8;
+constexpr std::size_t kMostEvents = 1000;
+constexpr seconds kFullResync{600};
+constexpr milliseconds kSecondPoke{1500};
+constexpr seconds kSteadyPoll{15};
+
+kube::WorkQueueOptions status_options() {
+    kube::WorkQueueOptions options;
+    options.first_retry = milliseconds{100};
+    options.last_retry = milliseconds{60'000};
+    return options;
+}
+
+Deadline at(std::optional<SteadyTime> when) {
+    return when ? Deadline::at(*when) : Deadline::never();
+}
+
+// One bad resource must not hold up the others: those whose entry alone is refused are left out.
+// Only ever needed if the schema, `resource_of` and the gateway's parser disagree.
+std::string quarantine(
+    std::vector<std::shared_ptr<const Resource>>& resources, const Lookup& lookup
+) {
+    std::string last;
+    for (std::shared_ptr<const Resource>& resource : resources) {
+        const std::string fault = check_table(desire({resource.get()}, lookup));
+        if (fault.empty()) continue;
+        auto marked = std::make_shared<Resource>(*resource);
+        marked->fault = "gateways would refuse it: " + fault;
+        last = resource->key() + ": " + fault;
+        resource = std::move(marked);
+    }
+    return last;
+}
+
+}  // namespace
+
+// What is given to the computing thread, and what comes back. Owned by one thread at a time.
+struct Controller::Computation {
+    std::vector<std::shared_ptr<const Resource>> resources;
+    std::map<SecretItem, Finding> findings;
+    Desired desired;
+    std::string fault;        // the table must not be written
+    std::string quarantined;  // told once
+
+    void run() {
+        const Lookup lookup = [this](const std::string& namespace_name, const SecretEntry& entry) {
+            const auto found = findings.find(SecretItem{namespace_name, entry});
+            return found == findings.end() ? Finding{} : found->second;
+        };
+        const auto decide = [&] {
+            std::vector<const Resource*> all;
+            all.reserve(resources.size());
+            for (const auto& resource : resources) all.push_back(resource.get());
+            desired = desire(all, lookup);
+            fault = check_table(desired);
+        };
+        decide();
+        if (fault.empty()) return;
+        quarantined = quarantine(resources, lookup);
+        decide();
+    }
+};
+
+std::vector<std::pair<SecretItem, Digest>> recalled(
+    const Resource& resource,
+    const std::map<SecretItem, Finding>& findings,
+    std::vector<Digest> before
+) {
+    std::vector<SecretItem> unreadable;
+    for (const Key& key : resource.keys) {
+        if (const Digest* given = std::get_if<Digest>(&key)) {
+            std::erase(before, *given);
+            continue;
+        }
+        SecretItem item{resource.namespace_name, std::get<SecretEntry>(key)};
+        const auto found = findings.find(item);
+        if (found == findings.end()) continue;
+        if (found->second.has_digest) {
+            std::erase(before, found->second.digest);
+        } else if (found->second.kind == Finding::Kind::unreadable) {
+            unreadable.push_back(std::move(item));
+        }
+    }
+    std::vector<std::pair<SecretItem, Digest>> out;
+    if (unreadable.size() != before.size()) return out;  // which is which is not known
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        out.emplace_back(std::move(unreadable[i]), before[i]);
+    }
+    return out;
+}
+
+Controller::Controller(
+    net::Executor executor,
+    kube::Client& client,
+    const Options& options,
+    std::string identity,
+    std::function<bool()> leads,
+    std::function<bool()> is_synced,
+    Stats& stats,
+    Log& log
+)
+    : executor_{executor},
+      client_{client},
+      options_{options},
+      leads_{std::move(leads)},
+      is_synced_{std::move(is_synced)},
+      stats_{stats},
+      log_{log},
+      slices_{
+          [this](const kube::Json& slice) {
+              return replicas_of(slice, options_.gateway_admin_port);
+          },
+          [this](const std::string&, const SliceCache::Value&, const SliceCache::Value&) {
+              slices_changed();
+          }},
+      secrets_{options.secret_poll},
+      tables_{
+          client,
+          options.namespace_name,
+          options.configmap_prefix,
+          ShardSizes{},
+          leads_,
+          stats,
+          log},
+      configz_{executor},
+      event_book_{std::move(identity)},
+      statuses_{status_options()},
+      sync_wakeup_{executor},
+      computed_{executor},
+      secret_wakeup_{executor},
+      rollout_wakeup_{executor},
+      polled_{executor},
+      status_wakeup_{executor},
+      event_wakeup_{executor},
+      resync_wakeup_{executor},
+      tasks_{executor} {
+    stats_.table_ceiling_bytes.set(static_cast<std::int64_t>(ShardSizes{}.ceiling()));
+}
+
+Controller::ResourceCache& Controller::add_resource_cache() {
+    resources_.push_back(std::make_unique<ResourceCache>(
+        resource_of,
+        [this](
+            const std::string& key,
+            const ResourceCache::Value& before,
+            const ResourceCache::Value& after
+        ) { resource_changed(key, before, after); }
+    ));
+    return *resources_.back();
+}
+
+net::Task<> Controller::run() {
+    tasks_.spawn(sync_loop());
+    tasks_.spawn(secret_loop());
+    tasks_.spawn(rollout_loop());
+    tasks_.spawn(status_loop());
+    tasks_.spawn(event_loop());
+    tasks_.spawn(resync_loop());
+    while (!is_stopping_) (void)co_await tasks_.wait_empty(Deadline::never());
+    if (!co_await tasks_.wait_empty(Deadline::in(seconds{5}))) {
+        tasks_.cancel_terminal();
+        (void)co_await tasks_.wait_empty(Deadline::never());
+    }
+}
+
+void Controller::stop() {
+    is_stopping_ = true;
+    for (net::Wakeup* wakeup :
+         {&sync_wakeup_,
+          &secret_wakeup_,
+          &rollout_wakeup_,
+          &polled_,
+          &status_wakeup_,
+          &event_wakeup_,
+          &resync_wakeup_}) {
+        wakeup->wake();
+    }
+}
+
+void Controller::start_leading() {
+    is_leading_ = true;
+    debounce_.touch(steady_now());
+    sync_wakeup_.wake();
+    secret_wakeup_.wake();
+    rollout_wakeup_.wake();
+    status_wakeup_.wake();
+}
+
+// ---- What is learned ------------------------------------------------------------------------
+
+void Controller::resource_changed(
+    const std::string& key, const ResourceCache::Value& before, const ResourceCache::Value& after
+) {
+    const SteadyTime now = steady_now();
+    if (before && after && before->is_same_spec(*after)) {
+        // Only the status: ours, come back, or somebody else's.
+        if (before->status == after->status) return;
+        written_.erase(key);
+        consider(key);
+        return;
+    }
+    secrets_.changed(before.get(), after.get(), now);
+    if (!after) {
+        outcomes_.erase(key);
+        written_.erase(key);
+        statuses_.remove(key);
+    }
+    debounce_.touch(now);
+    if (!is_leading_) return;
+    secret_wakeup_.wake();
+    sync_wakeup_.wake();
+}
+
+void Controller::slices_changed() {
+    std::vector<Replica> replicas;
+    for (const auto& [key, slice] : slices_.all()) {
+        for (const Replica& replica : *slice) {
+            // A pod may be in two slices for a moment.
+            const bool is_known =
+                std::any_of(replicas.begin(), replicas.end(), [&](const Replica& r) {
+                    return r.name == replica.name;
+                });
+            if (!is_known) replicas.push_back(replica);
+        }
+    }
+    if (replicas == rollout_.replicas()) return;
+    rollout_.ready(replicas);
+    stats_.gateways_ready.set(static_cast<std::int64_t>(replicas.size()));
+    are_replicas_new_ = true;
+    rollout_wakeup_.wake();
+}
+
+Controller::ResourceCache::Value Controller::find(const std::string& key) const {
+    for (const auto& cache : resources_) {
+        if (auto value = cache->find(key)) return value;
+    }
+    return {};
+}
+
+std::vector<Controller::ResourceCache::Value> Controller::snapshot() const {
+    std::vector<ResourceCache::Value> all;
+    for (const auto& cache : resources_) {
+        for (const auto& [key, value] : cache->all()) all.push_back(value);
+    }
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+        return std::tie(a->namespace_name, a->name) < std::tie(b->namespace_name, b->name);
+    });
+    return all;
+}
+
+// ---- The table ------------------------------------------------------------------------------
+
+bool Controller::is_due(SteadyTime now) const {
+    return is_leading_ && is_synced_() && secrets_.is_settled() && debounce_.is_due(now) &&
+           now >= not_before_;
+}
+
+net::Task<> Controller::sync_loop() {
+    while (!is_stopping_) {
+        const SteadyTime now = steady_now();
+        if (is_due(now)) {
+            co_await sync();
+            continue;
+        }
+        Deadline until = Deadline::never();
+        if (is_leading_ && debounce_.is_touched() && is_synced_() && secrets_.is_settled()) {
+            until = Deadline::at(std::max(*debounce_.due(), not_before_));
+        }
+        (void)co_await sync_wakeup_.wait(until);
+    }
+}
+
+net::Task<> Controller::sync() {
+    const SteadyTime began = steady_now();
+    stats_.reconciles.add();
+    debounce_.clear();
+    std::string why;
+    Error error = co_await remember_before(why);
+    if (!error) {
+        co_await compute();
+        if (is_stopping_) co_return;
+        Computation& computation = *computation_;
+        if (!computation.quarantined.empty()) {
+            log_.error("a resource is left out", {{"fault", computation.quarantined}});
+        }
+        if (!computation.fault.empty()) {
+            stats_.rejected_tables.add();
+            why = "the gateways' parser refuses it: " + computation.fault;
+            error = kube::Errc::bad_request;
+        } else {
+            error = co_await tables_.apply(computation.desired, why);
+        }
+        if (is_stopping_ || !leads_()) co_return;
+        record(computation, error ? why : std::string{});
+    }
+    computation_.reset();
+    if (error) {
+        stats_.reconcile_failures.add();
+        log_.error("the limit table could not be written", {{"error", why}});
+        not_before_ = steady_now() + seconds{std::int64_t{1} << std::min(failures_, 5)};
+        ++failures_;
+        debounce_.touch(steady_now());
+    } else {
+        failures_ = 0;
+        not_before_ = {};
+        stats_.reconcile_time.observe(steady_now() - began);
+    }
+    malloc_trim(0);  // a table is megabytes, and the next one may be hours away
+}
+
+net::Task<Error> Controller::remember_before(std::string& why) {
+    if (has_read_before_) co_return Error{};
+    if (const Error error = co_await tables_.read_before(why)) co_return error;
+    has_read_before_ = true;
+    for (const auto& resource : snapshot()) {
+        const auto before = tables_.before().find(resource->key());
+        if (before == tables_.before().end()) continue;
+        for (const auto& [item, digest] :
+             recalled(*resource, secrets_.findings(), before->second)) {
+            secrets_.recall(item, digest);
+        }
+    }
+    tables_.forget_before();
+    co_return Error{};
+}
+
+net::Task<> Controller::compute() {
+    computation_ = std::make_shared<Computation>();
+    computation_->resources = snapshot();
+    computation_->findings = secrets_.findings();
+    // This object outlives the computing thread, and waits for it here.
+    std::function<void()> work = [this] {
+        computation_->run();
+        net::asio::post(executor_, [this] { computed_.wake(); });
+    };
+    computer_.post(std::move(work));
+    (void)co_await computed_.wait(Deadline::never());
+}
+
+// Takes down what became of each resource, as the ground for its status.
+void Controller::record(Computation& computation, const std::string& failure) {
+    const Desired& desired = computation.desired;
+    stats_.table_bytes.set(static_cast<std::int64_t>(desired.bytes));
+    stats_.table_subjects.set(static_cast<std::int64_t>(desired.subjects));
+    stats_.table_shards.set(static_cast<std::int64_t>(desired.shards.size()));
+    if (desired.bytes * 10 > ShardSizes{}.ceiling() * 9) {
+        log_.warn(
+            "the limit tables are nearly full",
+            {{"bytes", static_cast<std::int64_t>(desired.bytes)},
+             {"ceiling", static_cast<std::int64_t>(ShardSizes{}.ceiling())}}
+        );
+    }
+    std::uint64_t place = 0;
+    if (failure.empty()) {
+        const bool is_new = rollout_.newest() != desired.revision;
+        place = rollout_.written(desired.revision);
+        if (is_new) {
+            written_at_ = steady_now();
+            pokes_ = 0;
+        }
+    }
+    for (std::size_t i = 0; i < computation.resources.size(); ++i) {
+        const Resource& resource = *computation.resources[i];
+        const std::string key = resource.key();
+        if (!find(key)) continue;  // gone meanwhile
+        Outcome outcome;
+        outcome.generation = resource.generation;
+        outcome.verdict = desired.verdicts[i];
+        const auto before = outcomes_.find(key);
+        const bool is_kept = before != outcomes_.end() && before->second.place != 0 &&
+                             is_same_entry(before->second, outcome);
+        tell_of(resource, outcome.verdict, before == outcomes_.end() ? nullptr : &before->second);
+        if (is_kept) {
+            outcome.place = before->second.place;
+            outcome.revision = before->second.revision;
+        } else if (failure.empty()) {
+            outcome.place = place;
+            outcome.revision = desired.revision;
+        } else {
+            outcome.write_failure = failure;
+        }
+        outcomes_[key] = std::move(outcome);
+    }
+    rollout_wakeup_.wake();
+    consider_all();
+}
+
+void Controller::tell_of(const Resource& resource, const Verdict& verdict, const Outcome* before) {
+    const bool is_bad = verdict.acceptance != Acceptance::accepted || verdict.is_too_large;
+    const bool was_same = before != nullptr && before->verdict.acceptance == verdict.acceptance &&
+                          before->verdict.is_too_large == verdict.is_too_large;
+    if (!is_bad || was_same || resource.is_deleting) return;
+    // After a restart the status still says it: nothing has happened.
+    const Condition* known = resource.status.find("Ready");
+    const std::string reason{
+        verdict.is_too_large ? "ConfigTooLarge" : to_reason(verdict.acceptance)};
+    if (before == nullptr && known != nullptr && known->reason == reason) return;
+    const std::string note = verdict.is_too_large ? "the limit tables are full" : verdict.message;
+    std::optional<EventCall> call = event_book_.tell(
+        resource, true, "ApiKeyLimit" + reason, "Reconcile", note, steady_now(), wall_now()
+    );
+    if (!call || events_.size() >= kMostEvents) {
+        stats_.events_dropped.add();
+        return;
+    }
+    events_.push_back(std::move(*call));
+    event_wakeup_.wake();
+}
+
+net::Task<> Controller::resync_loop() {
+    SteadyTime full = steady_now() + kFullResync;
+    while (!is_stopping_) {
+        (void)co_await resync_wakeup_.wait(Deadline::in(options_.resync));
+        if (is_stopping_ || !is_leading_ || !leads_()) continue;
+        const bool has_drifted = co_await tables_.has_drifted();
+        const bool is_full = steady_now() >= full;
+        if (is_full) full = steady_now() + kFullResync;
+        if (!has_drifted && !is_full) continue;
+        debounce_.touch(steady_now());
+        sync_wakeup_.wake();
+    }
+}
+
+// ---- Secrets --------------------------------------------------------------------------------
+
+net::Task<> Controller::secret_loop() {
+    while (!is_stopping_) {
+        while (is_leading_ && secret_reads_ < kMostSecretReads) {
+            std::optional<SecretItem> item = secrets_.take(steady_now());
+            if (!item) break;
+            ++secret_reads_;
+            tasks_.spawn(read_secret(std::move(*item)));
+        }
+        const bool may_take = is_leading_ && secret_reads_ < kMostSecretReads;
+        const Deadline until = may_take ? at(secrets_.next_due()) : Deadline::never();
+        (void)co_await secret_wakeup_.wait(until);
+    }
+}
+
+net::Task<> Controller::read_secret(SecretItem item) {
+    kube::Request request{
+        "GET", "/api/v1/namespaces/" + item.namespace_name + "/secrets/" + item.entry.name};
+    stats_.secret_reads.add();
+    const Deadline deadline = Deadline::in(seconds{5});
+    const Result<kube::Answer> answer =
+        co_await client_.call(std::move(request), deadline, 4 << 20);
+    Finding finding;  // unreadable, until known better
+    if (answer && answer->http_status == 404) {
+        finding.kind = Finding::Kind::no_secret;
+    } else if (answer && answer->is_success()) {
+        if (const auto secret = kube::parse_json(answer->body))
+            finding = finding_of(*secret, item.entry);
+    }
+    if (finding.kind == Finding::Kind::unreadable) {
+        stats_.secret_failures.add();
+        log_.warn(
+            "a Secret cannot be read",
+            {{"namespace", item.namespace_name},
+             {"name", item.entry.name},
+             {"error", answer ? answer->why() : answer.error().message()}}
+        );
+    }
+    const SteadyTime now = steady_now();
+    const bool was_settled = secrets_.is_settled();
+    const bool is_new = secrets_.found(item, finding, now);
+    if (is_new) debounce_.touch(now);
+    if (is_new || was_settled != secrets_.is_settled()) sync_wakeup_.wake();
+    --secret_reads_;
+    secret_wakeup_.wake();
+}
+
+// ---- The gateways ---------------------------------------------------------------------------
+
+// Often while something is on its way, seldom otherwise.
+Deadline Controller::next_poll(SteadyTime now) const {
+    if (!is_leading_ || rollout_.newest().empty() || rollout_.replicas().empty()) {
+        return Deadline::never();
+    }
+    if (rollout_.is_complete()) return Deadline::at(last_poll_ + kSteadyPoll);
+    const auto waiting = now - written_at_;
+    const milliseconds pause = waiting < seconds{5}    ? milliseconds{100}
+                               : waiting < seconds{30} ? milliseconds{500}
+                                                       : milliseconds{5000};
+    return Deadline::at(last_poll_ + pause);
+}
+
+net::Task<> Controller::rollout_loop() {
+    while (!is_stopping_) {
+        (void)co_await rollout_wakeup_.wait(next_poll(steady_now()));
+        if (is_stopping_) break;
+        if (!is_leading_ || rollout_.newest().empty()) continue;
+
+        const std::string revision = rollout_.newest();
+        std::vector<Replica> stale = rollout_.stale();
+        const auto waiting = steady_now() - written_at_;
+        // At once after the write; again when the kubelet may have been too early; then seldom.
+        const bool is_time_to_poke =
+            pokes_ == 0 || (pokes_ == 1 && waiting > kSecondPoke) ||
+            (pokes_ > 1 && waiting > seconds{10} * (std::int64_t{1} << std::min(pokes_ - 2, 6)));
+        if (!stale.empty() && is_time_to_poke) {
+            ++pokes_;
+            co_await poke(stale);
+        }
+        const bool was_complete = rollout_.is_complete();
+        const Programmed before = rollout_.count(rollout_.newest_place());
+        configz_.keep_only(rollout_.replicas());
+        std::vector<Replica> asked = stale.empty() ? rollout_.replicas() : std::move(stale);
+        co_await poll(std::move(asked));
+        if (is_stopping_) break;
+        last_poll_ = steady_now();
+        const Programmed after = rollout_.count(rollout_.newest_place());
+        stats_.gateways_programmed.set(after.programmed);
+        if (!was_complete && rollout_.is_complete() && rollout_.newest() == revision &&
+            after.ready > 0) {
+            stats_.rollout_time.observe(steady_now() - written_at_);
+        }
+        if (before != after || std::exchange(are_replicas_new_, false)) consider_all();
+    }
+}
+
+net::Task<> Controller::poll(std::vector<Replica> replicas) {
+    polls_ = replicas.size();
+    for (const Replica& replica : replicas) tasks_.spawn(poll_one(replica));
+    while (polls_ > 0) (void)co_await polled_.wait(Deadline::never());
+}
+
+net::Task<> Controller::poll_one(Replica replica) {
+    const Deadline deadline = Deadline::in(seconds{1});
+    std::optional<std::string> revision = co_await configz_.ask(replica, deadline);
+    rollout_.reported(replica.name, std::move(revision));
+    --polls_;
+    polled_.wake();
+}
+
+// A change of a pod makes its kubelet look at the pod's volumes at once; without it that takes
+// about a minute. https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/
+net::Task<> Controller::poke(std::vector<Replica> replicas) {
+    if (!options_.may_poke) co_return;
+    std::erase_if(replicas, [](const Replica& replica) { return replica.pod.empty(); });
+    polls_ = replicas.size();
+    const std::string value = rollout_.newest() + "." + std::to_string(pokes_);
+    for (const Replica& replica : replicas) tasks_.spawn(poke_one(replica, value));
+    while (polls_ > 0) (void)co_await polled_.wait(Deadline::never());
+}
+
+net::Task<> Controller::poke_one(Replica replica, std::string value) {
+    if (leads_()) {
+        kube::Json annotations{{"sluice.dev/limits", value}};
+        kube::Json metadata{{"annotations", std::move(annotations)}};
+        kube::Json body{{"metadata", std::move(metadata)}};
+        kube::Request request{
+            "PATCH",
+            "/api/v1/namespaces/" + options_.namespace_name + "/pods/" + replica.pod +
+                "?fieldManager=sluice-operator",
+            kube::kMergePatch,
+            kube::to_text(body)};
+        const Deadline deadline = Deadline::in(seconds{2});
+        const Result<kube::Answer> answer = co_await client_.call(std::move(request), deadline);
+        stats_.pokes.add();
+        if (!answer || !answer->is_success()) {
+            stats_.poke_failures.add();
+            log_.warn(
+                "a gateway pod cannot be touched",
+                {{"pod", replica.pod}, {"error", answer ? answer->why() : answer.error().message()}}
+            );
+        }
+    }
+    --polls_;
+    polled_.wake();
+}
+
+// ---- The status -----------------------------------------------------------------------------
+
+void Controller::consider_all() {
+    for (const auto& cache : resources_) {
+        for (const auto& [key, resource] : cache->all()) consider(key);
+    }
+}
+
+// Queues the resource if its status is not the truth.
+void Controller::consider(const std::string& key) {
+    if (!is_leading_) return;
+    const auto outcome = outcomes_.find(key);
+    const ResourceCache::Value resource = find(key);
+    if (outcome == outcomes_.end() || !resource) return;
+    if (outcome->second.generation != resource->generation || resource->is_deleting) return;
+    const auto written = written_.find(key);
+    const Status& known = written == written_.end() ? resource->status : written->second;
+    const Status status =
+        make_status(outcome->second, rollout_.count(outcome->second.place), known, wall_now());
+    if (!is_news(status, known)) return;
+    const SteadyTime now = steady_now();
+    const bool is_under_way =
+        outcome->second.verdict.is_in_table && status.programmed < status.ready;
+    statuses_.add_at(key, is_under_way ? now + kSettle : now);
+    stats_.queue_depth.set(static_cast<std::int64_t>(statuses_.waiting() + statuses_.in_work()));
+    status_wakeup_.wake();
+}
+
+net::Task<> Controller::status_loop() {
+    while (!is_stopping_) {
+        while (is_leading_ && status_writes_ < kMostStatusWrites) {
+            std::optional<std::string> key = statuses_.take(steady_now());
+            if (!key) break;
+            ++status_writes_;
+            tasks_.spawn(write_status(std::move(*key)));
+        }
+        const bool may_take = is_leading_ && status_writes_ < kMostStatusWrites;
+        const Deadline until = may_take ? at(statuses_.next_due()) : Deadline::never();
+        (void)co_await status_wakeup_.wait(until);
+    }
+}
+
+net::Task<> Controller::write_status(std::string key) {
+    const ResourceCache::Value resource = find(key);
+    const auto outcome = outcomes_.find(key);
+    bool is_done = true;
+    if (resource && outcome != outcomes_.end() && leads_() &&
+        outcome->second.generation == resource->generation) {
+        const auto written = written_.find(key);
+        const Status& known = written == written_.end() ? resource->status : written->second;
+        Status status =
+            make_status(outcome->second, rollout_.count(outcome->second.place), known, wall_now());
+        if (is_news(status, known)) is_done = co_await send_status(*resource, std::move(status));
+    }
+    const SteadyTime now = steady_now();
+    if (is_done) {
+        statuses_.forget(key);
+    } else if (find(key)) {
+        statuses_.retry(key, now);
+    }
+    statuses_.done(key, now);
+    stats_.queue_depth.set(static_cast<std::int64_t>(statuses_.waiting() + statuses_.in_work()));
+    --status_writes_;
+    status_wakeup_.wake();
+}
+
+// False when it should be tried again.
+net::Task<bool> Controller::send_status(const Resource& resource, Status status) {
+    const std::string key = resource.key();
+    kube::Request request{
+        "PATCH",
+        "/apis/sluice.dev/v1alpha1/namespaces/" + resource.namespace_name + "/apikeylimits/" +
+            resource.name + "/status?fieldManager=sluice-operator-status&force=true",
+        kube::kApplyPatch,
+        status_patch(resource, status)};
+    const Deadline deadline = Deadline::in(kCallTimeout);
+    const Result<kube::Answer> answer = co_await client_.call(std::move(request), deadline);
+    if (answer && answer->is_success()) {
+        stats_.status_writes.add();
+        if (find(key)) written_[key] = std::move(status);
+        co_return true;
+    }
+    // Gone, or another of the same name: the watch will tell.
+    if (answer && (answer->http_status == 404 || answer->http_status == 409)) co_return true;
+    stats_.status_failures.add();
+    log_.warn(
+        "a status could not be written",
+        {{"subject", key}, {"error", answer ? answer->why() : answer.error().message()}}
+    );
+    co_return false;
+}
+
+ConditionCounts Controller::condition_counts() const {
+    ConditionCounts counts;
+    for (const auto& cache : resources_) {
+        for (const auto& [key, resource] : cache->all()) {
+            for (const char* type : {"Accepted", "Programmed", "Ready"}) {
+                const Condition* condition = resource->status.find(type);
+                ++counts[{type, condition == nullptr ? "Unknown" : condition->reason}];
+            }
+        }
+    }
+    return counts;
+}
+
+// ---- Events ---------------------------------------------------------------------------------
+
+net::Task<> Controller::event_loop() {
+    while (!is_stopping_) {
+        (void)co_await event_wakeup_.wait(Deadline::never());
+        std::vector<EventCall> calls;
+        calls.swap(events_);
+        for (EventCall& call : calls) {
+            if (is_stopping_ || !leads_()) break;
+            const std::string path =
+                "/apis/events.k8s.io/v1/namespaces/" + call.namespace_name + "/events";
+            kube::Request request{
+                call.is_new ? "POST" : "PATCH",
+                call.is_new ? path : path + "/" + call.name,
+                call.is_new ? kube::kJson : kube::kMergePatch,
+                std::move(call.body)};
+            const Deadline deadline = Deadline::in(kCallTimeout);
+            const Result<kube::Answer> answer = co_await client_.call(std::move(request), deadline);
+            (answer && answer->is_success() ? stats_.events_sent : stats_.events_dropped).add();
+        }
+    }
+}
+
+}  // namespace sluice::operators

@@ -1,0 +1,122 @@
+#include "operator/rollout.hpp"
+
+#include <algorithm>
+
+namespace sluice::operators {
+namespace {
+
+using kube::Json;
+
+std::uint16_t port_in(const Json& slice, const AdminPort& port) {
+    if (port.number != 0) return port.number;
+    const Json* ports = kube::find(slice, {"ports"});
+    if (ports == nullptr || !ports->is_array()) return 0;
+    for (const Json& entry : *ports) {
+        const std::int64_t number = kube::integer_at(entry, {"port"}).value_or(0);
+        if (kube::text_at(entry, {"name"}) == port.name && number > 0 && number < 65536) {
+            return static_cast<std::uint16_t>(number);
+        }
+    }
+    return 0;
+}
+
+// Absent means ready, so says the API.
+bool is_ready(const Json& endpoint) {
+    const Json* ready = kube::find(endpoint, {"conditions", "ready"});
+    if (ready != nullptr && ready->is_boolean()) return ready->get<bool>();
+    return !kube::is_true_at(endpoint, {"conditions", "terminating"});
+}
+
+}  // namespace
+
+std::vector<Replica> replicas_of(const Json& slice, const AdminPort& port) {
+    std::vector<Replica> replicas;
+    const Json* endpoints = kube::find(slice, {"endpoints"});
+    if (endpoints == nullptr || !endpoints->is_array()) return replicas;
+    for (const Json& endpoint : *endpoints) {
+        const Json* addresses = kube::find(endpoint, {"addresses"});
+        if (!is_ready(endpoint) || addresses == nullptr || !addresses->is_array() ||
+            addresses->empty() || !addresses->front().is_string()) {
+            continue;
+        }
+        Replica replica;
+        replica.address = addresses->front().get<std::string>();
+        replica.admin_port = port_in(slice, port);
+        if (kube::text_at(endpoint, {"targetRef", "kind"}) == "Pod") {
+            replica.pod = kube::text_at(endpoint, {"targetRef", "name"});
+        }
+        replica.name = replica.pod.empty()
+                           ? replica.address + ":" + std::to_string(replica.admin_port)
+                           : replica.pod;
+        replicas.push_back(std::move(replica));
+    }
+    return replicas;
+}
+
+std::optional<std::string> revision_of_configz(std::string_view body) {
+    const std::optional<Json> parsed = kube::parse_json(body);
+    if (!parsed) return std::nullopt;
+    const Json* revision = kube::find(*parsed, {"revision"});
+    if (revision == nullptr || !revision->is_string()) return std::nullopt;
+    return revision->get<std::string>();
+}
+
+std::uint64_t Rollout::written(const std::string& revision) {
+    if (revision == newest_ && !newest_.empty()) return newest_place();
+    newest_ = revision;
+    if (places_.insert_or_assign(revision, next_).second) order_.push_back(revision);
+    if (order_.size() > kRemembered) {
+        if (order_.front() != newest_) places_.erase(order_.front());
+        order_.pop_front();
+    }
+    return next_++;
+}
+
+void Rollout::ready(const std::vector<Replica>& replicas) {
+    replicas_ = replicas;
+    std::erase_if(known_, [&](const auto& known) {
+        return std::none_of(replicas_.begin(), replicas_.end(), [&](const Replica& replica) {
+            return replica.name == known.first;
+        });
+    });
+}
+
+void Rollout::reported(const std::string& name, std::optional<std::string> revision) {
+    Known& known = known_[name];
+    if (revision) {
+        known.revision = std::move(*revision);
+        known.misses = 0;
+    } else if (++known.misses > kBelievedMisses) {
+        known.revision.clear();
+    }
+}
+
+bool Rollout::has(const Replica& replica, std::uint64_t place) const {
+    const auto known = known_.find(replica.name);
+    if (known == known_.end()) return false;
+    const auto loaded = places_.find(known->second.revision);
+    return loaded != places_.end() && loaded->second >= place;
+}
+
+Programmed Rollout::count(std::uint64_t place) const {
+    Programmed out;
+    out.ready = static_cast<int>(replicas_.size());
+    for (const Replica& replica : replicas_) {
+        if (has(replica, place)) ++out.programmed;
+    }
+    return out;
+}
+
+std::vector<Replica> Rollout::stale() const {
+    std::vector<Replica> out;
+    for (const Replica& replica : replicas_) {
+        if (!has(replica, newest_place())) out.push_back(replica);
+    }
+    return out;
+}
+
+bool Rollout::is_complete() const {
+    return stale().empty();
+}
+
+}  // namespace sluice::operators
