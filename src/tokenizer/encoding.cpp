@@ -2,6 +2,7 @@
 
 #include "base/sha256.hpp"
 #include "tokenizer/bpe.hpp"
+#include "tokenizer/piece_cache.hpp"
 #include "tokenizer/rank_data.hpp"
 #include "tokenizer/splitter.hpp"
 #include "tokenizer/utf8.hpp"
@@ -9,6 +10,7 @@
 
 #include <zstd.h>
 
+#include <future>
 #include <stdexcept>
 #include <string>
 
@@ -50,6 +52,7 @@ class Encoding final : public Tokenizer {
 
  private:
     std::uint64_t count_valid(std::string_view text, std::uint64_t bound) const {
+        thread_local PieceCache cache;  // one for each encoding
         const auto* at = reinterpret_cast<const split::Byte*>(text.data());
         const split::Byte* const end = at + text.size();
         std::uint64_t tokens = 0;
@@ -57,11 +60,19 @@ class Encoding final : public Tokenizer {
             const split::Byte* const next = Splitter::piece_end(at, end);
             const std::string_view piece{
                 reinterpret_cast<const char*>(at), static_cast<std::size_t>(next - at)};
-            const bool is_token = vocabulary_.is_token(piece, static_cast<std::size_t>(end - at));
-            tokens += is_token ? 1 : count_piece(vocabulary_, piece);
+            tokens += count_one(piece, static_cast<std::size_t>(end - at), cache);
             at = next;
         }
         return tokens;
+    }
+
+    std::uint64_t count_one(std::string_view piece, std::size_t readable, PieceCache& cache) const {
+        if (piece.size() > PieceKey::kLongest) {
+            return vocabulary_.is_token(piece) ? 1 : count_piece(vocabulary_, piece);
+        }
+        const PieceKey key{piece, readable};
+        if (vocabulary_.is_token(key)) return 1;
+        return cache.count(key, [&] { return count_piece(vocabulary_, piece); });
     }
 
     std::string_view name_;
@@ -85,6 +96,24 @@ const Tokenizer& cl100k_base() {
 }
 const Tokenizer& o200k_base() {
     return o200k();
+}
+
+const Vocabulary& cl100k_vocabulary() {
+    return cl100k().vocabulary();
+}
+const Vocabulary& o200k_vocabulary() {
+    return o200k().vocabulary();
+}
+
+void load_encodings(bool with_cl100k, bool with_o200k) {
+    std::future<void> other;
+    if (with_cl100k && with_o200k) {
+        other = std::async(std::launch::async, [] { cl100k(); });
+    } else if (with_cl100k) {
+        cl100k();
+    }
+    if (with_o200k) o200k();
+    if (other.valid()) other.get();
 }
 
 std::uint64_t encodings_memory() {

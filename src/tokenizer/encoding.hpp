@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tokenizer/tokenizer.hpp"
+#include "tokenizer/vocabulary.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -12,6 +13,13 @@ namespace sluice::tokenizer {
 
 const Tokenizer& cl100k_base();
 const Tokenizer& o200k_base();
+
+// Unpacks those that are wanted now, side by side, so that no request waits for it. Throws
+// std::runtime_error if the rank data in the program is damaged.
+void load_encodings(bool with_cl100k, bool with_o200k);
+
+const Vocabulary& cl100k_vocabulary();
+const Vocabulary& o200k_vocabulary();
 
 // What the two hold in memory, in bytes. Loads them.
 std::uint64_t encodings_memory();

@@ -1,5 +1,6 @@
 #include "tokenizer/registry.hpp"
 
+#include "tokenizer/encoding.hpp"
 #include "tokenizer/estimate.hpp"
 
 #include <algorithm>
@@ -25,7 +26,7 @@ struct ModelFamily {
     std::string_view prefix;
     Family family;
 };
-constexpr std::array<ModelFamily, 11> kFamilies{{
+constexpr std::array<ModelFamily, 13> kFamilies{{
     {"ft:gpt-4o", Family::o200k},
     {"ft:gpt-4.1", Family::o200k},
     {"gpt-4o", Family::o200k},
@@ -37,12 +38,20 @@ constexpr std::array<ModelFamily, 11> kFamilies{{
     {"text-embedding-", Family::cl100k},
     {"davinci-002", Family::cl100k},
     {"babbage-002", Family::cl100k},
+    {"ft:davinci-002", Family::cl100k},
+    {"ft:babbage-002", Family::cl100k},
 }};
 
+// Aggregators name the maker first: "openai/gpt-4".
+std::string_view without_maker(std::string_view model) {
+    return model.substr(model.rfind('/') + 1);
+}
+
 Family family_of(std::string_view model) {
+    const std::string_view name = without_maker(model);
     const auto* found =
         std::find_if(kFamilies.begin(), kFamilies.end(), [&](const ModelFamily& entry) {
-            return model.substr(0, entry.prefix.size()) == entry.prefix;
+            return name.starts_with(entry.prefix);
         });
     return found == kFamilies.end() ? Family::o200k : found->family;
 }
@@ -61,19 +70,33 @@ std::string_view to_text(Choice choice) {
 }
 
 struct Registry::Tokenizers {
-    EstimateTokenizer cl100k{Family::cl100k};
-    EstimateTokenizer o200k{Family::o200k};
+    const Tokenizer& cl100k;
+    const Tokenizer& o200k;
 };
 
-Registry::Registry(Choice choice)
-    : choice_{choice}, tokenizers_{std::make_unique<const Tokenizers>()} {}
+namespace {
+
+const EstimateTokenizer kCl100kEstimate{Family::cl100k};
+const EstimateTokenizer kO200kEstimate{Family::o200k};
+
+}  // namespace
+
+Registry::Registry(Choice choice) {
+    if (choice == Choice::estimate) {
+        tokenizers_ =
+            std::make_unique<const Tokenizers>(Tokenizers{kCl100kEstimate, kO200kEstimate});
+        return;
+    }
+    load_encodings(choice != Choice::o200k_base, choice != Choice::cl100k_base);
+    const Tokenizer& older = choice == Choice::o200k_base ? o200k_base() : cl100k_base();
+    const Tokenizer& newer = choice == Choice::cl100k_base ? cl100k_base() : o200k_base();
+    tokenizers_ = std::make_unique<const Tokenizers>(Tokenizers{older, newer});
+}
 Registry::~Registry() = default;
 Registry::Registry(Registry&&) noexcept = default;
 Registry& Registry::operator=(Registry&&) noexcept = default;
 
 const Tokenizer& Registry::for_model(std::string_view model) const {
-    if (choice_ == Choice::cl100k_base) return tokenizers_->cl100k;
-    if (choice_ == Choice::o200k_base) return tokenizers_->o200k;
     return family_of(model) == Family::cl100k ? tokenizers_->cl100k : tokenizers_->o200k;
 }
 

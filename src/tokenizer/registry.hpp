@@ -19,6 +19,8 @@ std::string_view to_text(Choice choice);
 // Model name -> tokenizer. Immutable after construction and thread-safe.
 class Registry {
  public:
+    // Unpacks the encodings it will need, so that no request waits for that; estimates need none.
+    // Throws std::runtime_error if the rank data in the program is damaged.
     explicit Registry(Choice choice);
     ~Registry();
     Registry(Registry&&) noexcept;
@@ -30,7 +32,6 @@ class Registry {
 
  private:
     struct Tokenizers;
-    Choice choice_;
     std::unique_ptr<const Tokenizers> tokenizers_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <numeric>
 #include <stdexcept>
 
@@ -24,29 +25,27 @@ constexpr std::size_t kHeader = 8 + 4 + 256;
 constexpr std::uint32_t kNoNode = 0xFFFFFFFF;
 constexpr std::size_t kLabelPadding = 16;
 constexpr int kIdBits = 18;
+constexpr std::uint64_t kMix = 0xC2B2AE3D27D4EB4F;
 
-// Bits of a power of two that leaves a table at most half full, and the shift to index it by.
+// Bits of the size of a table that is at most three fifths full.
 int table_bits(std::size_t entries) {
-    return static_cast<int>(std::bit_width(std::max<std::size_t>(2 * entries, 16) - 1));
+    return static_cast<int>(std::bit_width(std::max<std::size_t>(entries * 5 / 3, 16)));
 }
 
-std::uint64_t short_key(std::string_view piece, std::size_t readable) {
-    return detail::load_prefix(piece.data(), piece.size(), readable) |
-           static_cast<std::uint64_t>(piece.size()) << 56;
+std::uint64_t load_partly(std::string_view bytes) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), std::min<std::size_t>(bytes.size(), 8));
+    return word;
 }
 
 std::uint64_t long_hash(std::string_view piece) {
     std::uint64_t hash = piece.size();
     std::size_t at = 0;
     for (; at + 8 <= piece.size(); at += 8) {
-        hash = (hash ^ detail::load64(piece.data() + at)) * detail::kMix2;
+        hash = (hash ^ load64(piece.data() + at)) * kMix;
         hash ^= hash >> 29;
     }
-    return hash ^ detail::load64(piece.data() + piece.size() - 8);
-}
-
-std::size_t middle_slot(std::uint64_t head, std::uint64_t tail, int shift) {
-    return detail::slot_of(head * detail::kMix2 ^ tail, shift);
+    return hash ^ load64(piece.data() + piece.size() - 8);
 }
 
 std::uint64_t pair_key(TokenId left, TokenId right) {
@@ -92,6 +91,7 @@ void Vocabulary::read_merges(std::string_view merges) {
     if (std::count(single_.begin(), single_.end(), kNoToken) != 0) {
         throw std::runtime_error{"tokenizer: a byte without a token"};
     }
+    std::size_t total = 256;
     for (TokenId token = 256; token < count; ++token) {
         const Parts parts{id(0, token - 256), id(1, token - 256)};
         if (parts.left >= token || parts.right >= token ||
@@ -100,14 +100,16 @@ void Vocabulary::read_merges(std::string_view merges) {
         }
         parts_[token] = parts;
         lengths_[token] = static_cast<std::uint8_t>(lengths_[parts.left] + lengths_[parts.right]);
-        offsets_[token] = static_cast<std::uint32_t>(bytes_.size());
-        for (const TokenId part : {parts.left, parts.right}) {
-            for (std::size_t i = 0; i < lengths_[part]; ++i) {
-                bytes_.push_back(bytes_[offsets_[part] + i]);
-            }
+        offsets_[token] = static_cast<std::uint32_t>(total);
+        total += lengths_[token];
+    }
+    bytes_.resize(total);
+    for (TokenId token = 256; token < count; ++token) {
+        char* to = bytes_.data() + offsets_[token];
+        for (const TokenId part : {parts_[token].left, parts_[token].right}) {
+            to = std::copy_n(bytes_.data() + offsets_[part], lengths_[part], to);
         }
     }
-    bytes_.shrink_to_fit();
 }
 
 void Vocabulary::index_pieces() {
@@ -118,7 +120,7 @@ void Vocabulary::index_pieces() {
     const int middle_bits = table_bits(count_of([](auto n) { return n >= 8 && n < 16; }));
     const int long_bits = table_bits(count_of([](auto n) { return n >= 16; }));
     short_pieces_.assign(std::size_t{1} << short_bits, 0);
-    middle_pieces_.assign(std::size_t{1} << middle_bits, MiddlePiece{0, 0});
+    middle_pieces_.assign(std::size_t{1} << middle_bits, kFree);
     long_pieces_.assign(std::size_t{1} << long_bits, kNoToken);
     short_shift_ = 64 - short_bits;
     middle_shift_ = 64 - middle_bits;
@@ -129,23 +131,16 @@ void Vocabulary::index_pieces() {
     };
     for (TokenId token = 0; token < size(); ++token) {
         const std::string_view piece = bytes(token);
-        if (piece.size() < 8) {
-            const std::uint64_t key = short_key(piece, piece.size());
-            insert(short_pieces_, detail::slot_of(key, short_shift_), std::uint64_t{0}, key);
-        } else if (piece.size() < 16) {
-            const std::string_view tail = piece.substr(8);
-            const MiddlePiece key{
-                detail::load64(piece.data()),
-                detail::load_partly(tail.data(), tail.size()) |
-                    static_cast<std::uint64_t>(piece.size()) << 56};
-            insert(
-                middle_pieces_,
-                middle_slot(key.head, key.tail, middle_shift_),
-                MiddlePiece{0, 0},
-                key
-            );
+        if (piece.size() > PieceKey::kLongest) {
+            insert(long_pieces_, slot_of(long_hash(piece), long_shift_), kNoToken, token);
+            continue;
+        }
+        const PieceKey key{piece, piece.size()};
+        if (key.is_short()) {
+            const std::uint64_t whole = key.as_short();
+            insert(short_pieces_, slot_of(whole, short_shift_), std::uint64_t{0}, whole);
         } else {
-            insert(long_pieces_, detail::slot_of(long_hash(piece), long_shift_), kNoToken, token);
+            insert(middle_pieces_, slot_of(key.mixed(), middle_shift_), kFree, key);
         }
     }
 }
@@ -156,38 +151,18 @@ void Vocabulary::index_merges() {
     merge_shift_ = 64 - bits;
     for (TokenId token = 256; token < size(); ++token) {
         const std::uint64_t key = pair_key(parts_[token].left, parts_[token].right);
-        std::size_t slot = detail::slot_of(key, merge_shift_);
+        std::size_t slot = slot_of(key, merge_shift_);
         while (merges_[slot] != 0) slot = (slot + 1) & (merges_.size() - 1);
         merges_[slot] = key << kIdBits | token;
     }
 }
 
-bool Vocabulary::is_token(std::string_view piece, std::size_t readable) const {
-    if (piece.size() < 8) {
-        const std::uint64_t key = short_key(piece, readable);
-        std::size_t slot = detail::slot_of(key, short_shift_);
-        for (;; slot = (slot + 1) & (short_pieces_.size() - 1)) {
-            if (short_pieces_[slot] == key) return true;
-            if (short_pieces_[slot] == 0) return false;
-        }
-    }
-    if (piece.size() < 16) {
-        const std::size_t rest = piece.size() - 8;
-        const std::uint64_t head = detail::load64(piece.data());
-        const std::uint64_t tail = detail::load_prefix(piece.data() + 8, rest, readable - 8) |
-                                   static_cast<std::uint64_t>(piece.size()) << 56;
-        std::size_t slot = middle_slot(head, tail, middle_shift_);
-        for (;; slot = (slot + 1) & (middle_pieces_.size() - 1)) {
-            const MiddlePiece& entry = middle_pieces_[slot];
-            if (entry.head == head && entry.tail == tail) return true;
-            if (entry.tail == 0) return false;
-        }
-    }
-    if (piece.size() > kLongestToken) return false;
-    std::size_t slot = detail::slot_of(long_hash(piece), long_shift_);
+bool Vocabulary::is_token(std::string_view long_piece) const {
+    if (long_piece.size() > kLongestToken) return false;
+    std::size_t slot = slot_of(long_hash(long_piece), long_shift_);
     for (;; slot = (slot + 1) & (long_pieces_.size() - 1)) {
         if (long_pieces_[slot] == kNoToken) return false;
-        if (bytes(long_pieces_[slot]) == piece) return true;
+        if (bytes(long_pieces_[slot]) == long_piece) return true;
     }
 }
 
@@ -196,77 +171,57 @@ bool Vocabulary::is_token(std::string_view piece, std::size_t readable) const {
 // Nodes are numbered breadth first, so the children of a node are neighbours: each node needs only
 // its first child. Beginnings of two bytes are looked up in a table instead.
 void Vocabulary::grow_trie() {
-    struct Entry {
-        std::uint64_t key;  // bytes 2 to 9, in big-endian order
-        TokenId token;
-        std::uint16_t beginning;
-    };
-    std::vector<Entry> entries;
-    std::vector<std::uint32_t> ends(65536 + 1, 0);
-    const auto beginning_of = [&](TokenId token) {
-        const std::string_view path = bytes(token);
-        return static_cast<std::uint16_t>(
-            static_cast<std::uint8_t>(path[0]) << 8 | static_cast<std::uint8_t>(path[1])
-        );
-    };
-    for (TokenId token = 256; token < size(); ++token) ++ends[beginning_of(token) + std::size_t{1}];
-    std::partial_sum(ends.begin(), ends.end(), ends.begin());
-    entries.resize(size() - 256);
-    {
-        std::vector<std::uint32_t> next(ends.begin(), ends.end() - 1);
-        for (TokenId token = 256; token < size(); ++token) {
-            const std::string_view rest = bytes(token).substr(2);
-            std::uint64_t key =
-                detail::load_partly(rest.data(), std::min<std::size_t>(rest.size(), 8));
-            key = __builtin_bswap64(key);
-            const std::uint16_t beginning = beginning_of(token);
-            entries[next[beginning]++] = {key, token, beginning};
-        }
-    }
-    const auto before = [&](const Entry& a, const Entry& b) {
-        return a.key != b.key ? a.key < b.key : bytes(a.token) < bytes(b.token);
-    };
-    for (std::size_t i = 0; i < 65536; ++i) {
-        std::sort(entries.begin() + ends[i], entries.begin() + ends[i + 1], before);
-    }
-
-    shorter_.assign(size(), kNoToken);
-    roots_.assign(65536, kNoNode);
-    struct Range {
-        std::uint32_t from, to, depth;
+    const std::vector<TrieEntry> entries = sorted_entries();
+    // Of each node: the entries below it, still without the token that ends there, and its depth.
+    struct Branch {
+        std::uint32_t from, to;
+        std::uint32_t depth;
         TokenId shorter;
     };
-    std::vector<Range> ranges;
-    const auto add_node = [&](Range range, std::uint8_t label) {
+    std::vector<Branch> branches;
+    // More than enough, given back below: memory that is not touched costs nothing.
+    branches.reserve(bytes_.size());
+    nodes_.reserve(bytes_.size());
+    labels_.reserve(bytes_.size());
+    shorter_.assign(size(), kNoToken);
+    roots_.assign(65536, kNoNode);
+
+    const auto add_node = [&](Branch branch, std::uint8_t label) {
+        const TrieEntry& first = entries[branch.from];
         TokenId token = kNoToken;
-        const TokenId first = entries[range.from].token;
-        if (lengths_[first] == range.depth) {
-            token = first;
-            shorter_[token] = range.shorter;
-            range.shorter = token;
-            ++range.from;
+        if (first.length == branch.depth) {
+            token = first.token;
+            shorter_[token] = branch.shorter;
+            branch.shorter = token;
+            ++branch.from;
         }
         nodes_.push_back({0, token});
         labels_.push_back(label);
-        ranges.push_back(range);
+        branches.push_back(branch);
     };
-    for (std::uint32_t i = 0; i < 65536; ++i) {
-        if (ends[i] == ends[i + 1]) continue;
+    const auto label_of = [&](const TrieEntry& entry, std::uint32_t depth) {
+        const std::uint32_t at = depth - 2;
+        if (at < 8) return static_cast<std::uint8_t>(entry.key >> (56 - 8 * at));
+        return static_cast<std::uint8_t>(bytes_[offsets_[entry.token] + depth]);
+    };
+    for (std::uint32_t from = 0; from < entries.size();) {
+        const std::uint32_t beginning = entries[from].beginning;
+        std::uint32_t to = from + 1;
+        while (to < entries.size() && entries[to].beginning == beginning) ++to;
         // The table is indexed by the bytes as they lie in memory, read as a little-endian number.
-        roots_[(i & 0xFF) << 8 | i >> 8] = static_cast<std::uint32_t>(nodes_.size());
-        add_node({ends[i], ends[i + 1], 2, single_[i >> 8]}, static_cast<std::uint8_t>(i));
+        roots_[(beginning & 0xFF) << 8 | beginning >> 8] =
+            static_cast<std::uint32_t>(nodes_.size());
+        add_node({from, to, 2, single_[beginning >> 8]}, static_cast<std::uint8_t>(beginning));
+        from = to;
     }
     for (std::size_t node = 0; node < nodes_.size(); ++node) {
         nodes_[node].first_child = static_cast<std::uint32_t>(nodes_.size());
-        const Range range = ranges[node];
-        for (std::uint32_t from = range.from; from < range.to;) {
-            const auto label = static_cast<std::uint8_t>(bytes(entries[from].token)[range.depth]);
+        const Branch branch = branches[node];
+        for (std::uint32_t from = branch.from; from < branch.to;) {
+            const std::uint8_t label = label_of(entries[from], branch.depth);
             std::uint32_t to = from + 1;
-            while (to < range.to &&
-                   static_cast<std::uint8_t>(bytes(entries[to].token)[range.depth]) == label) {
-                ++to;
-            }
-            add_node({from, to, range.depth + 1, range.shorter}, label);
+            while (to < branch.to && label_of(entries[to], branch.depth) == label) ++to;
+            add_node({from, to, branch.depth + 1, branch.shorter}, label);
             from = to;
         }
     }
@@ -274,6 +229,35 @@ void Vocabulary::grow_trie() {
     nodes_.shrink_to_fit();
     labels_.resize(labels_.size() + kLabelPadding);
     labels_.shrink_to_fit();
+}
+
+// All tokens of two bytes and more in the order of their bytes.
+std::vector<Vocabulary::TrieEntry> Vocabulary::sorted_entries() const {
+    const auto beginning_of = [&](TokenId token) {
+        const std::string_view path = bytes(token);
+        return static_cast<std::uint16_t>(
+            static_cast<std::uint8_t>(path[0]) << 8 | static_cast<std::uint8_t>(path[1])
+        );
+    };
+    std::vector<std::uint32_t> next(65536 + 1, 0);
+    for (TokenId token = 256; token < size(); ++token) ++next[beginning_of(token) + std::size_t{1}];
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    std::vector<TrieEntry> entries(size() - 256);
+    for (TokenId token = 256; token < size(); ++token) {
+        const std::string_view rest = bytes(token).substr(2);
+        const std::uint64_t key = load_partly(rest);
+        const std::uint16_t beginning = beginning_of(token);
+        entries[next[beginning]++] = {__builtin_bswap64(key), token, beginning, lengths_[token]};
+    }
+    const auto is_before = [&](const TrieEntry& a, const TrieEntry& b) {
+        return a.key != b.key ? a.key < b.key : bytes(a.token) < bytes(b.token);
+    };
+    std::uint32_t from = 0;
+    for (std::size_t beginning = 0; beginning < 65536; ++beginning) {
+        std::sort(entries.begin() + from, entries.begin() + next[beginning], is_before);
+        from = next[beginning];
+    }
+    return entries;
 }
 
 inline std::uint32_t Vocabulary::child(std::uint32_t node, std::uint8_t label) const {
@@ -315,7 +299,7 @@ TokenId Vocabulary::longest_at(std::string_view text) const {
 
 TokenId Vocabulary::merged(TokenId left, TokenId right) const {
     const std::uint64_t key = pair_key(left, right);
-    std::size_t slot = detail::slot_of(key, merge_shift_);
+    std::size_t slot = slot_of(key, merge_shift_);
     for (;; slot = (slot + 1) & (merges_.size() - 1)) {
         const std::uint64_t entry = merges_[slot];
         if (entry >> kIdBits == key) return static_cast<TokenId>(entry & ((1U << kIdBits) - 1));
@@ -325,7 +309,7 @@ TokenId Vocabulary::merged(TokenId left, TokenId right) const {
 
 bool Vocabulary::are_neighbours(TokenId left, TokenId right) const {
     const std::uint64_t key = pair_key(left, right);
-    std::atomic<std::uint64_t>& memo = memo_[detail::slot_of(key, 64 - kMemoBits)];
+    std::atomic<std::uint64_t>& memo = memo_[slot_of(key, 64 - kMemoBits)];
     const std::uint64_t known = memo.load(std::memory_order_relaxed);
     if (known >> 2 == key && known != 0) return (known & 2) != 0;
     const bool answer = find_neighbours(left, right);

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "tokenizer/piece_key.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -34,9 +35,10 @@ class Vocabulary {
     }
     std::size_t memory_used() const;
 
-    // Is the whole of `piece` one token? Not empty. `readable`: bytes that may be read from
-    // `piece.data()` on, at least its size.
-    bool is_token(std::string_view piece, std::size_t readable) const;
+    // Is the whole of the piece one token? The two are for pieces of up to PieceKey::kLongest
+    // bytes and for longer ones.
+    bool is_token(const PieceKey& piece) const;
+    bool is_token(std::string_view long_piece) const;
 
     // The longest token at the start of `text`, which is not empty: each single byte is a token.
     TokenId longest_at(std::string_view text) const;
@@ -54,16 +56,18 @@ class Vocabulary {
         std::uint32_t first_child;  // the next node's first_child ends the children
         TokenId token;              // kNoToken where no token ends
     };
-    // An open table of pieces of 8 to 15 bytes: the bytes, the length in the topmost byte.
-    struct MiddlePiece {
-        std::uint64_t head, tail;
-        friend bool operator==(const MiddlePiece&, const MiddlePiece&) = default;
+    struct TrieEntry {
+        std::uint64_t key;  // bytes 2 to 9 of the token, in big-endian order
+        TokenId token;
+        std::uint16_t beginning;  // bytes 0 and 1, likewise
+        std::uint16_t length;
     };
 
     void read_merges(std::string_view merges);
     void index_pieces();
     void index_merges();
     void grow_trie();
+    std::vector<TrieEntry> sorted_entries() const;
     TokenId merged(TokenId left, TokenId right) const;
     bool find_neighbours(TokenId left, TokenId right) const;
     std::uint32_t child(std::uint32_t node, std::uint8_t label) const;
@@ -74,11 +78,12 @@ class Vocabulary {
     std::vector<Parts> parts_;  // a single byte consists of itself and itself
     std::vector<TokenId> shorter_;
 
+    inline static const PieceKey kFree{0, 0};
     std::vector<std::uint64_t>
-        short_pieces_;  // up to 7 bytes, the length in the topmost; 0 is free
-    std::vector<MiddlePiece> middle_pieces_;
-    std::vector<TokenId> long_pieces_;   // 16 bytes and more, by a hash of the bytes
-    std::vector<std::uint64_t> merges_;  // left, right, merged: 18 bits each; 0 is free
+        short_pieces_;                     // up to 7 bytes, the length in the topmost; 0 is free
+    std::vector<PieceKey> middle_pieces_;  // 8 to 15 bytes
+    std::vector<TokenId> long_pieces_;     // 16 bytes and more, by a hash of the bytes
+    std::vector<std::uint64_t> merges_;    // left, right, merged: 18 bits each; 0 is free
     int short_shift_{}, middle_shift_{}, long_shift_{}, merge_shift_{};
 
     std::vector<std::uint32_t> roots_;  // node of each two-byte beginning, or none
@@ -92,37 +97,21 @@ class Vocabulary {
     std::unique_ptr<std::atomic<std::uint64_t>[]> memo_;
 };
 
-// ---- On the hot path, hence here ---------------------------------------------------------------
-
-namespace detail {
-
-inline std::uint64_t load64(const char* from) {
-    std::uint64_t word;
-    std::memcpy(&word, from, sizeof word);
-    return word;
+// On the hot path, hence here.
+inline bool Vocabulary::is_token(const PieceKey& piece) const {
+    if (piece.is_short()) {
+        const std::uint64_t key = piece.as_short();
+        std::size_t slot = slot_of(key, short_shift_);
+        for (;; slot = (slot + 1) & (short_pieces_.size() - 1)) {
+            if (short_pieces_[slot] == key) return true;
+            if (short_pieces_[slot] == 0) return false;
+        }
+    }
+    std::size_t slot = slot_of(piece.mixed(), middle_shift_);
+    for (;; slot = (slot + 1) & (middle_pieces_.size() - 1)) {
+        if (middle_pieces_[slot] == piece) return true;
+        if (middle_pieces_[slot] == kFree) return false;
+    }
 }
-
-inline std::uint64_t load_partly(const char* from, std::size_t size) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, from, size);
-    return word;
-}
-
-// The first `size` (0 to 8) bytes as a number, the rest zero.
-inline std::uint64_t load_prefix(const char* from, std::size_t size, std::size_t readable) {
-    if (size == 8) return load64(from);
-    if (readable < 8) return load_partly(from, size);
-    return load64(from) & ((std::uint64_t{1} << (8 * size)) - 1);
-}
-
-inline constexpr std::uint64_t kMix = 0x9E3779B97F4A7C15;
-inline constexpr std::uint64_t kMix2 = 0xC2B2AE3D27D4EB4F;
-
-inline std::size_t slot_of(std::uint64_t key, int shift) {
-    key ^= key >> 32;
-    return static_cast<std::size_t>((key * kMix) >> shift);
-}
-
-}  // namespace detail
 
 }  // namespace sluice::tokenizer

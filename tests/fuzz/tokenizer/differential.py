@@ -39,58 +39,76 @@ WORDS = (
 CLASSES = [SPACES, LETTERS, MARKS, NUMBERS, SIGNS]
 
 
+BATCH = 2000
+GROUP = 50  # texts made at once of one pool, which is cheaper than one by one
+
+
+def cut(rng, soup, longest):
+    """Texts of up to `longest` elements each, one after the other."""
+    at = 0
+    for length in rng.choices(range(longest + 1), k=GROUP):
+        yield soup[at : at + length]
+        at += length
+
+
 def characters(rng):
     pool = "".join(rng.sample(CLASSES, rng.randint(1, 5)))
-    return "".join(rng.choices(pool, k=rng.randint(0, 24))).encode()
+    soup = "".join(rng.choices(pool, k=24 * GROUP))
+    return [text.encode() for text in cut(rng, soup, 24)]
 
 
 def few_characters(rng):
-    pool = rng.choices("".join(CLASSES), k=rng.randint(1, 3))
-    return "".join(rng.choices(pool, k=rng.randint(1, 60))).encode()
+    pool = rng.choices("".join(CLASSES), k=rng.randint(2, 4))
+    soup = "".join(rng.choices(pool, k=40 * GROUP))
+    return [text.encode() for text in cut(rng, soup, 40)]
 
 
 def words(rng):
-    return "".join(rng.choices(WORDS, k=rng.randint(1, 12))).encode()
+    soup = rng.choices(WORDS, k=12 * GROUP)
+    return ["".join(text).encode() for text in cut(rng, soup, 12)]
 
 
 def any_characters(rng):
     top = rng.choice([0x80, 0x100, 0x800, 0x3100, 0x10000, 0x20000, 0x110000])
-    points = (rng.randrange(top) for _ in range(rng.randint(1, 16)))
-    return "".join(chr(p) for p in points if not 0xD800 <= p < 0xE000).encode()
+    points = rng.choices(range(top), k=16 * GROUP)
+    soup = "".join(chr(p) for p in points if not 0xD800 <= p < 0xE000)
+    return [text.encode() for text in cut(rng, soup, 16)]
 
 
 def tokens(rng):
     """Tokens side by side: the hard case for the merges. Often not UTF-8."""
-    own = rng.choice(oracle.token_bytes())
-    return b"".join(rng.choices(own, k=rng.randint(1, 8)))
+    soup = rng.choices(rng.choice(oracle.token_bytes()), k=8 * GROUP)
+    return [b"".join(text) for text in cut(rng, soup, 8)]
 
 
 def letter_tokens(rng):
     """The same in one script, so that it is one piece and the merges decide."""
-    return b"".join(rng.choices(oracle.lower_tokens(), k=rng.randint(2, 8)))
+    soup = rng.choices(rng.choice(oracle.letter_tokens()), k=8 * GROUP)
+    return [b"".join(text) for text in cut(rng, soup, 8)]
 
 
 def any_bytes(rng):
-    kind = rng.random()
-    if kind < 0.3:
-        return rng.randbytes(rng.randint(1, 24))
-    lead = b"\xc2\xdf\xe0\xe1\xed\xee\xef\xf0\xf1\xf4\xf5\x80\x8f\x90\x9f\xa0\xbf\xc0\xff\xbd\xbf a'\n1"
-    return bytes(rng.choices(lead, k=rng.randint(1, 16)))
+    if rng.random() < 0.3:
+        soup = rng.randbytes(16 * GROUP)
+    else:
+        lead = b"\xc2\xdf\xe0\xe1\xed\xee\xef\xf0\xf1\xf4\xf5\x80\x8f\x90\x9f\xa0\xbf\xc0\xff\xbd a'\n1"
+        soup = bytes(rng.choices(lead, k=16 * GROUP))
+    return list(cut(rng, soup, 16))
 
 
 def repeated(rng):
-    unit = rng.choice([words, characters, few_characters, tokens])(rng)
-    return (unit * 300)[: rng.randint(1, 300)]
+    units = rng.choice([words, characters, few_characters, tokens])(rng)
+    return [(unit * 300)[: rng.randint(1, 300)] for unit in units]
 
 
 def long_piece(rng):
-    unit = rng.choice([tokens, letter_tokens, few_characters])(rng) or b"a"
-    return (unit * (3000 // len(unit) + 1))[: rng.randint(300, 3000)]
+    units = rng.choice([tokens, letter_tokens, few_characters])(rng)
+    return [(unit * 3000)[: rng.randint(300, 3000)] for unit in units]
 
 
 KINDS = [
-    (characters, 22), (few_characters, 15), (words, 20), (any_characters, 10), (tokens, 12),
-    (letter_tokens, 12), (any_bytes, 6), (repeated, 2.7), (long_piece, 0.3),
+    (characters, 24), (few_characters, 14), (words, 18), (any_characters, 10), (tokens, 14),
+    (letter_tokens, 14), (any_bytes, 5), (repeated, 0.9), (long_piece, 0.1),
 ]
 
 
@@ -120,13 +138,14 @@ def main():
     program = subprocess.Popen([options.cli], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     start, done, wrong, size = time.monotonic(), 0, [], 0
     while done < options.inputs and time.monotonic() - start < options.seconds:
-        n = min(2000, options.inputs - done)
-        texts = [make(rng) for make in rng.choices(makers, weights, k=n)]
+        texts = []
+        for make in rng.choices(makers, weights, k=BATCH // GROUP):
+            texts += make(rng)
         for text, ours in zip(texts, count(program, texts)):
             theirs = oracle.count(text)
             if ours != theirs:
                 wrong.append((text, ours, theirs))
-        done += n
+        done += len(texts)
         size += sum(map(len, texts))
         if wrong:
             break

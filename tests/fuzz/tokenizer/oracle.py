@@ -1,10 +1,11 @@
 """tiktoken, of the pinned version and without a download, as the judge of counts.
 
 Importing this module runs the program again in an environment of its own, made once with
-requirements.txt beside this file, unless tiktoken of that version is there already.
+the pinned requirements.txt beside this file.
 """
 import fcntl
 import functools
+import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -14,7 +15,9 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 FOLDER = pathlib.Path(os.environ.get("SLUICE_TIKTOKEN_DIR", ROOT / "build" / "tiktoken"))
-PINNED = (HERE / "requirements.txt").read_text().split("tiktoken==")[1].split()[0]
+# The benchmark needs more than the comparison; each list has an environment of its own.
+REQUIREMENTS = pathlib.Path(os.environ.get("SLUICE_TIKTOKEN_REQUIREMENTS", HERE / "requirements.txt"))
+ENVIRONMENT = FOLDER / ("venv-" + hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:8])
 # tiktoken looks for a rank file under the SHA-1 of the address it would load it from.
 CACHE_NAMES = {
     "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
@@ -23,22 +26,18 @@ CACHE_NAMES = {
 
 
 def version():
-    try:
-        return importlib.metadata.version("tiktoken")
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return importlib.metadata.version("tiktoken")
 
 
 def enter_environment():
-    python = FOLDER / "venv" / "bin" / "python"
     FOLDER.mkdir(parents=True, exist_ok=True)
+    python = ENVIRONMENT / "bin" / "python"
     with open(FOLDER / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = FOLDER / f"ready-{PINNED}"
+        ready = ENVIRONMENT / "ready"
         if not ready.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER / "venv"], check=True)
-            install = [python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"]
-            subprocess.run(install, check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", "-r", REQUIREMENTS], check=True)
             ready.touch()
     os.execv(python, [str(python), *sys.argv])
 
@@ -57,7 +56,7 @@ def fill_cache():
     os.environ["TIKTOKEN_CACHE_DIR"] = str(cache)
 
 
-if version() != PINNED:
+if pathlib.Path(sys.prefix) != ENVIRONMENT:
     enter_environment()
 fill_cache()
 
@@ -78,9 +77,9 @@ def token_bytes():
 
 
 @functools.cache
-def lower_tokens():
-    """Tokens of small letters or of Chinese characters: side by side they are one piece."""
+def letter_tokens():
+    """Tokens of small letters, and of Chinese characters: side by side they are one piece."""
     of_both = sorted(set().union(*token_bytes()))
-    return [t for t in of_both if t.isalpha() and t.islower()] + [
-        t for t in of_both if len(t) % 3 == 0 and all(0xE4 <= b <= 0xE9 for b in t[::3])
-    ]
+    latin = [t for t in of_both if t.isalpha() and t.islower()]
+    chinese = [t for t in of_both if len(t) % 3 == 0 and all(0xE4 <= b <= 0xE9 for b in t[::3])]
+    return latin, chinese

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Speed of counting beside tiktoken, in the same run, by turns, one thread each.
+
+    python3 tests/bench/tokenizer/compare.py --program build/bench/tests/bench/tokenizer/sluice_tokenizer_bench
+
+Prints MB/s (best of the rounds) for English, code, Chinese and JSON, then one-megabyte single
+pieces, the start-up and what a request of 500 bytes or 50 kB costs. With --quicktok it also measures that
+package from PyPI (C++20). The texts: Python's own reference (English), Django's Python and
+JavaScript sources (code) and Chinese translation, and the first two as chat requests (JSON).
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "fuzz" / "tokenizer"))
+os.environ["SLUICE_TIKTOKEN_REQUIREMENTS"] = str(HERE / "requirements.txt")
+import oracle  # noqa: E402
+
+import corpora  # noqa: E402
+
+ENCODINGS = ("cl100k_base", "o200k_base")
+
+
+class Ours:
+    name = "sluice"
+
+    def __init__(self, program):
+        self.program = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        self.program.stdin.write(line + "\n")
+        self.program.stdin.flush()
+        number, nanoseconds = self.program.stdout.readline().split()
+        return int(number), int(nanoseconds) / 1e9
+
+    def count(self, encoding, path):
+        return self.ask(f"{encoding} {path}")
+
+
+class Tiktoken:
+    name = "tiktoken"
+
+    def __init__(self):
+        self.encodings = dict(zip(ENCODINGS, oracle.ENCODINGS))
+
+    def count(self, encoding, path):
+        text = path.read_bytes().decode()
+        start = time.perf_counter()
+        tokens = len(self.encodings[encoding].encode_ordinary(text))
+        return tokens, time.perf_counter() - start
+
+
+class Quicktok:
+    name = "quicktok"
+
+    def __init__(self):
+        import quicktok
+
+        self.encodings = {name: quicktok.get_encoding(name) for name in ENCODINGS}
+
+    def count(self, encoding, path):
+        text = path.read_bytes().decode()
+        start = time.perf_counter()
+        tokens = len(self.encodings[encoding].encode_ordinary(text))
+        return tokens, time.perf_counter() - start
+
+
+def best(counters, encoding, path, rounds):
+    """For each counter its tokens and best time; they take turns, so that noise meets all alike."""
+    results = {c.name: (None, float("inf")) for c in counters}
+    for _ in range(rounds):
+        for counter in counters:
+            tokens, seconds = counter.count(encoding, path)
+            results[counter.name] = (tokens, min(seconds, results[counter.name][1]))
+    return results
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--program", required=True)
+    arguments.add_argument("--rounds", type=int, default=15)
+    arguments.add_argument("--quicktok", action="store_true")
+    options = arguments.parse_args()
+    ours = Ours(options.program)
+    memory, seconds = ours.ask("load")
+    print(f"start-up of both encodings: {seconds * 1e3:.0f} ms, {memory / 1e6:.1f} MB\n")
+    counters = [ours, Tiktoken()] + ([Quicktok()] if options.quicktok else [])
+    others = "".join(f"{c.name:>10}" for c in counters)
+    print(f"{'MB/s':<10}{'kB':>7}  {'encoding':<12}{others}   sluice : tiktoken")
+    unequal = 0
+    for name, path in corpora.texts(oracle.FOLDER / "corpora"):
+        size = path.stat().st_size
+        for encoding in ENCODINGS:
+            results = best(counters, encoding, path, options.rounds)
+            rates = {n: size / s / 1e6 for n, (_, s) in results.items()}
+            unequal += results["sluice"][0] != results["tiktoken"][0]
+            row = "".join(f"{rates[c.name]:>10.1f}" for c in counters)
+            print(f"{name:<10}{size // 1000:>7}  {encoding:<12}{row}   {rates['sluice'] / rates['tiktoken']:.1f}", flush=True)
+    print(f"\n{'one piece of a megabyte, MB/s':<32}{'cl100k_base':>12}{'o200k_base':>12}")
+    for name, path in corpora.single_pieces(oracle.FOLDER / "corpora"):
+        size = path.stat().st_size
+        row = [size / best([ours], e, path, 3)["sluice"][1] / 1e6 for e in ENCODINGS]
+        print(f"{name:<32}{row[0]:>12.1f}{row[1]:>12.1f}", flush=True)
+    print(f"\n{'a request of English, µs':<32}{'cl100k_base':>12}{'o200k_base':>12}{'estimate':>12}")
+    for name, path in corpora.requests(oracle.FOLDER / "corpora"):
+        row = [best([ours], e, path, 200)["sluice"][1] * 1e6 for e in (*ENCODINGS, "estimate")]
+        print(f"{name:<32}" + "".join(f"{micros:>12.1f}" for micros in row), flush=True)
+    ours.program.stdin.close()
+    ours.program.wait()
+    if unequal:
+        sys.exit(f"{unequal} counts differ from tiktoken's")
+
+
+main()
