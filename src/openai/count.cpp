@@ -1,10 +1,13 @@
 #include "openai/count.hpp"
 
+#include "openai/definitions.hpp"
 #include "openai/image.hpp"
 #include "openai/json_impl.hpp"
 
 #include <algorithm>
 #include <cassert>
+#include <string>
+#include <vector>
 
 // OpenAI says how text becomes tokens, not how messages become text; the constants here are what
 // people found by comparing with `usage` (OpenAI's cookbook, gpt-tokenizer). They are estimates,
@@ -18,10 +21,11 @@ constexpr std::uint64_t kMessage = 3;         // around each message
 constexpr std::uint64_t kName = 1;            // beside the text of a message's name
 constexpr std::uint64_t kToolCall = 3;        // around the name and arguments of each call
 constexpr std::uint64_t kCallId = 3;          // a reference to a call, however long its id
-constexpr std::uint64_t kTools = 12;          // the namespace around all definitions
-constexpr std::uint64_t kFunction = 7;        // type name = (_: {...}) => any;
-constexpr std::uint64_t kProperty = 3;        // key?: type,
-constexpr std::uint64_t kEnumItem = 2;        // "a" |
+constexpr std::uint64_t kTools = 9;           // around the text of all definitions
+constexpr std::uint64_t kToolsInSystem = 4;   // less where a system message holds them
+constexpr std::uint64_t kFunctionRole = 2;    // less for the answer of a function
+constexpr std::uint64_t kNoCall = 1;          // function_call or tool_choice "none"
+constexpr std::uint64_t kNamedCall = 4;       // and one that names a function, beside the name
 constexpr std::uint64_t kBuiltInTool = 50;    // web search and others: the prompt is not known
 constexpr std::uint64_t kAudio = 300;         // some 30 seconds
 constexpr std::uint64_t kFile = 1000;         // some pages
@@ -36,9 +40,13 @@ class Counter {
 
     void chat(object body) {
         add(kReplyPrimer);
-        messages(find_last(body, "messages"));
+        const bool has_tools = is_list_with_items(find_last(body, "tools")) ||
+                               is_list_with_items(find_last(body, "functions"));
+        messages(find_last(body, "messages"), has_tools);
         tools(find_last(body, "tools"));
         tools(find_last(body, "functions"));
+        choice_of_call(find_last(body, "function_call"));
+        choice_of_call(find_last(body, "tool_choice"));
         schema_of(find_last(body, "response_format"));
     }
 
@@ -51,6 +59,7 @@ class Counter {
         }
         input_items(find_last(body, "input"));
         tools(find_last(body, "tools"));
+        choice_of_call(find_last(body, "tool_choice"));
         schema_of(find_last(body, "text"));
         if (const std::optional<element> prompt = find_last(body, "prompt")) all_text(*prompt);
     }
@@ -63,7 +72,7 @@ class Counter {
     // vLLM takes messages here as well.
     void embedding(object body) {
         plain_input(find_last(body, "input"));
-        messages(find_last(body, "messages"));
+        messages(find_last(body, "messages"), false);
     }
 
     void moderation(object body) {
@@ -82,6 +91,7 @@ class Counter {
  private:
     bool is_over() const { return total_ > bound_; }
     void add(std::uint64_t tokens) { total_ += tokens; }
+    void take_off(std::uint64_t tokens) { total_ -= std::min(tokens, total_); }
 
     void text(std::string_view text) {
         if (text.empty() || is_over()) return;
@@ -118,21 +128,27 @@ class Counter {
 
     // ---- Chat messages ----
 
-    void messages(std::optional<element> value) {
+    // Tools make the first system message end in a line end, and share its framing.
+    void messages(std::optional<element> value, bool has_tools) {
         const std::optional<array> list = value ? as_array(*value) : std::nullopt;
         if (!list) return;
+        bool is_first_system = has_tools;
         for (const element one : *list) {
             if (is_over()) return;
-            if (const std::optional<object> fields = as_object(one)) message(*fields);
+            const std::optional<object> fields = as_object(one);
+            if (!fields) continue;
+            const bool holds_tools = is_first_system && find_text(*fields, "role") == "system";
+            if (holds_tools) is_first_system = false;
+            message(*fields, holds_tools);
         }
     }
 
-    void message(object fields) {
+    void message(object fields, bool holds_tools) {
         add(kMessage);
         for (const auto [key, value] : fields) {
             if (value.is_null()) continue;
             if (key == "content") {
-                content(value);
+                content(value, holds_tools);
             } else if (key == "name") {
                 add(kName);
                 all_text(value);
@@ -148,11 +164,16 @@ class Counter {
                 all_text(value);  // role, refusal, reasoning_content, ...
             }
         }
+        if (holds_tools) take_off(kToolsInSystem);
+        if (find_text(fields, "role") == "function") take_off(kFunctionRole);
     }
 
     // A string or a list of parts.
-    void content(element value) {
-        if (const std::optional<std::string_view> plain = as_text(value)) return text(*plain);
+    void content(element value, bool holds_tools = false) {
+        if (const std::optional<std::string_view> plain = as_text(value)) {
+            const bool is_padded = holds_tools && !plain->empty() && !plain->ends_with('\n');
+            return is_padded ? text(std::string{*plain} + '\n') : text(*plain);
+        }
         const std::optional<array> parts = as_array(value);
         if (!parts) return all_text(value);
         for (const element part : *parts) content_part(part);
@@ -246,62 +267,40 @@ class Counter {
     void tools(std::optional<element> value) {
         const std::optional<array> list = value ? as_array(*value) : std::nullopt;
         if (!list || list->size() == 0) return;
-        add(kTools);
+        std::vector<object> functions;
         for (const element one : *list) {
             if (is_over()) return;
             const std::optional<object> fields = as_object(one);
             if (!fields) continue;
             const object function = find_object(*fields, "function").value_or(*fields);
             if (find_last(function, "name")) {
-                definition(function);
+                functions.push_back(function);
             } else {
                 add(kBuiltInTool);
                 all_values(one);
             }
         }
+        if (functions.empty()) return;
+        add(kTools);
+        text(as_typescript(functions));
     }
 
-    // Shown to the model as TypeScript: names, descriptions and types, without JSON's syntax.
-    void definition(object function) {
-        add(kFunction);
-        text(find_text(function, "name"));
-        text(find_text(function, "description"));
-        if (const std::optional<element> schema = find_last(function, "parameters")) {
-            json_schema(*schema);
-        }
+    static bool is_list_with_items(std::optional<element> value) {
+        const std::optional<array> list = value ? as_array(*value) : std::nullopt;
+        return list && list->size() != 0;
     }
 
-    void json_schema(element value) {
-        const std::optional<object> schema = as_object(value);
-        if (!schema || is_over()) return;
-        for (const auto [key, member] : *schema) {
-            if (key == "properties" || key == "$defs" || key == "definitions") {
-                properties(member);
-            } else if (key == "enum") {
-                if (const std::optional<array> items = as_array(member)) {
-                    for (const element item : *items) {
-                        add(kEnumItem);
-                        all_text(item);
-                    }
-                }
-            } else if (key == "description" || key == "title") {
-                all_text(member);
-            } else if (member.is_object()) {
-                json_schema(member);  // items, additionalProperties, ...
-            } else if (const std::optional<array> variants = as_array(member)) {
-                for (const element variant : *variants) json_schema(variant);  // anyOf, ...
-            }
-        }
-    }
-
-    void properties(element value) {
-        const std::optional<object> members = as_object(value);
-        if (!members) return;
-        for (const auto [key, member] : *members) {
-            add(kProperty);
-            text(key);
-            json_schema(member);
-        }
+    // "auto", "none", "required", {"name"} or {"type": "function", "function": {"name"}}.
+    void choice_of_call(std::optional<element> value) {
+        if (!value) return;
+        if (as_text(*value) == "none") return add(kNoCall);
+        const std::optional<object> choice = as_object(*value);
+        if (!choice) return;
+        const std::string_view name =
+            find_text(find_object(*choice, "function").value_or(*choice), "name");
+        if (name.empty()) return;
+        add(kNamedCall);
+        text(name);
     }
 
     // response_format, or `text` with its `format`: a schema is given to the model as JSON.
