@@ -46,8 +46,8 @@ net::Task<> ClusterClient::stop() {
     refresh_.wake();
     pause_.cancel();
     for (auto& [name, connection] : connections_) co_await connection->stop();
-    while (!co_await tasks_.wait_empty(Deadline::never())) {
-    }
+    bool is_empty = false;
+    while (!is_empty) is_empty = co_await tasks_.wait_empty(Deadline::never());
 }
 
 Connection* ClusterClient::connection_of(std::string_view key) const {

@@ -48,7 +48,7 @@ class ClusterClient final : public Client {
 
     SlotMap slots_;
     std::map<std::string, std::unique_ptr<Connection>> connections_;  // by "host:port"
-    std::vector<std::unique_ptr<Connection>> buried_;  // stopped, and soon destroyed
+    std::vector<std::unique_ptr<Connection>> buried_;                 // stopped, and soon destroyed
     bool is_stopping_ = false;
     bool is_stale_ = true;  // the map should be learned anew
     net::Wakeup refresh_;

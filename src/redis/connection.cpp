@@ -211,7 +211,7 @@ net::Task<Error> Connection::log_in(net::Stream& stream, ReplyParser& parser, De
     Handshake handshake{login};
     Error error = co_await stream.write(net::asio::buffer(handshake.bytes()), deadline);
     if (error) co_return error;
-    std::array<char, 4096> bytes;
+    std::vector<char> bytes(4096);
     while (!handshake.is_done()) {
         const Result<std::size_t> size =
             co_await stream.read_some(net::asio::buffer(bytes), deadline);
@@ -246,9 +246,9 @@ net::Task<Error> Connection::serve(net::Stream& stream, ReplyParser& parser) {
     is_ready_ = false;
     stream.close();
     output_.wake();
-    while (!co_await writer.wait_empty(Deadline::never())) {
-        // Cancelled while waiting: the writer has still to see that its stream is closed.
-    }
+    // Cancelled while waiting: the writer has still to see that its stream is closed.
+    bool is_empty = false;
+    while (!is_empty) is_empty = co_await writer.wait_empty(Deadline::never());
     outgoing_.clear();
     sending_.clear();
     stats_.connected.add(-1);

@@ -24,7 +24,7 @@ net::Task<Result<std::vector<Reply>>> converse(
     if (error) co_return error;
     ReplyParser parser;
     std::vector<Reply> replies;
-    std::array<char, 4096> buffer;
+    std::vector<char> buffer(4096);
     while (replies.size() < count) {
         const Result<std::size_t> size =
             co_await stream.read_some(net::asio::buffer(buffer), deadline);
@@ -98,7 +98,8 @@ net::Task<Result<net::Endpoint>> SentinelLocator::locate(Deadline deadline) {
     for (const net::Endpoint& sentinel : std::vector<net::Endpoint>{sentinels_}) {
         asking.spawn(ask(sentinel, claims, soon));
     }
-    while (!co_await asking.wait_empty(Deadline::never())) asking.cancel_terminal();
+    bool is_empty = false;
+    while (!is_empty) is_empty = co_await asking.wait_empty(Deadline::never());
     const std::optional<net::Endpoint> master = elect(claims);
     if (!master) co_return Errc::no_master;
     co_return *master;

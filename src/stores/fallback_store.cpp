@@ -249,8 +249,7 @@ net::Task<> FallbackStore::stop(Deadline deadline) {
     trouble_.wake();
     pause_.cancel();
     if (keeper_) keeper_->stop();
-    while (!co_await tasks_.wait_empty(Deadline::never())) {
-    }
+    co_await wait_until_empty(tasks_);
     co_await store_->stop(deadline);
 }
 

@@ -168,8 +168,7 @@ net::Task<bool> Keeper::tell_since(std::vector<std::string> subjects, std::int64
             if (amounts == limits::Amounts{}) continue;
             telling.spawn(tell_one(subjects[i], amounts, has_failed));
         }
-        while (!co_await telling.wait_empty(Deadline::never())) {
-        }
+        co_await wait_until_empty(telling);
         stats_.reseeded.add(end - at);
     }
     co_return !has_failed;
@@ -185,8 +184,7 @@ net::Task<bool> Keeper::tell_owed() {
         if (amounts == limits::Amounts{}) continue;
         telling.spawn(tell_one(subject, amounts, has_failed));
     }
-    while (!co_await telling.wait_empty(Deadline::never())) {
-    }
+    co_await wait_until_empty(telling);
     co_return !has_failed;
 }
 
@@ -220,7 +218,8 @@ net::Task<bool> Keeper::announce() {
 net::Task<> Keeper::say_goodbye() {
     if (!store_.client().is_connected(kListKey)) co_return;
     // What is owed is told first: once off the list, nothing is kept for this replica.
-    const bool has_told = !shared_.logs.owes.exchange(false) || co_await tell_owed();
+    bool has_told = true;
+    if (shared_.logs.owes.exchange(false)) has_told = co_await tell_owed();
     if (!has_told) co_return;
     const Words remove{"HDEL", kListKey, members_.self()};
     const Result<redis::Reply> removed = co_await call(remove);

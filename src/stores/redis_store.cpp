@@ -41,6 +41,11 @@ void count(ScriptStats& stats, const Error& error) {
 
 }  // namespace
 
+net::Task<> wait_until_empty(net::TaskGroup& tasks) {
+    bool is_empty = tasks.size() == 0;
+    while (!is_empty) is_empty = co_await tasks.wait_empty(Deadline::never());
+}
+
 const StepScripts& embedded_scripts() {
     static const StepScripts scripts{
         script_of(scripts::kAcquire), script_of(scripts::kSettle), script_of(scripts::kPeek)};
@@ -213,8 +218,7 @@ net::Task<> RedisStore::send_all() {
     for (std::string& subject : queue_.subjects()) {
         if (client_->is_connected(wire::key_of(subject))) sending.spawn(send(std::move(subject)));
     }
-    while (!co_await sending.wait_empty(Deadline::never())) {
-    }
+    co_await wait_until_empty(sending);
     count_pending();
 }
 
@@ -261,8 +265,7 @@ net::Task<> RedisStore::stop(Deadline deadline) {
     }
     stats_.settlements_dropped.add(queue_.size());
     co_await client_->stop();
-    while (!co_await tasks_.wait_empty(Deadline::never())) {
-    }
+    co_await wait_until_empty(tasks_);
 }
 
 }  // namespace sluice::stores

@@ -97,6 +97,9 @@ class RedisStore final : public Store {
     net::TaskGroup tasks_;
 };
 
+// Waits for the last task, whatever else ends the waiting.
+net::Task<> wait_until_empty(net::TaskGroup& tasks);
+
 // What redis::make_client is to load at each connection.
 std::vector<std::string> script_texts(const StepScripts& scripts = embedded_scripts());
 
