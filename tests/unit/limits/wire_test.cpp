@@ -62,7 +62,7 @@ TEST(WireTest, KeepsASubjectInOneSlotOfACluster) {
 }
 
 TEST(WireTest, ReadsAnAdmissionFromTheStateItWrote) {
-    const std::string text = bytes_of(1'800'000'000'123, 6) + bytes_of(0, 18) +
+    const std::string text = bytes_of(1'800'000'000'123, 6) + std::string(18, '\0') +
                              doubles(
                                  {1e15,
                                   5,
