@@ -133,30 +133,27 @@ net::Task<Error> ClientConnection::read_head(Deadline deadline) {
     co_return Errc::bad_head;
 }
 
+Result<std::string_view> ClientConnection::take_buffered_piece() {
+    if (body_.is_done() || input_.bytes().empty()) return std::string_view{};
+    const BodyDecoder::Step step = body_.decode(input_.mutable_bytes());
+    input_.consume(step.consumed);
+    if (!step.error) return step.piece;
+    stats_.malformed.add();
+    is_broken_ = true;
+    return step.error;
+}
+
 net::Task<Result<std::string_view>> ClientConnection::read_body_piece(Deadline deadline) {
-    while (!body_.is_done()) {
-        if (!input_.bytes().empty()) {
-            const BodyDecoder::Step step = body_.decode(input_.mutable_bytes());
-            input_.consume(step.consumed);
-            if (step.error) {
-                stats_.malformed.add();
-                is_broken_ = true;
-                co_return step.error;
-            }
-            if (!step.piece.empty()) co_return step.piece;
-            continue;
-        }
+    for (;;) {
+        const Result<std::string_view> piece = take_buffered_piece();
+        if (!piece || !piece->empty() || body_.is_done()) co_return piece;
         Error error = co_await input_.fill(deadline);
-        if (error == asio::error::eof) {
-            error = body_.on_close();
-            if (!error) break;
-        }
-        if (error) {
-            is_broken_ = true;
-            co_return error;
-        }
+        if (!error) continue;
+        if (error == asio::error::eof) error = body_.on_close();
+        if (!error) co_return std::string_view{};
+        is_broken_ = true;
+        co_return error;
     }
-    co_return std::string_view{};
 }
 
 bool ClientConnection::is_reusable() const {

@@ -63,7 +63,9 @@ class ClientConnection {
     net::Task<Result<std::string_view>> read_body_piece(Deadline deadline);
     // Everything has been read; true already with the last piece.
     bool is_body_read() const { return body_.is_done(); }
-    // A piece (or the end) is there: read_body_piece will not wait.
+    // The same without waiting: what has arrived already, empty when nothing has (or at the end).
+    Result<std::string_view> take_buffered_piece();
+    // Bytes (or the end) are there, though perhaps not yet a whole chunk's size line.
     bool has_buffered_body() const { return body_.is_done() || !input_.bytes().empty(); }
 
     // ---- The connection

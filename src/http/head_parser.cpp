@@ -3,6 +3,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -44,6 +45,11 @@ HeadParser<is_request>::HeadParser(Head& head, const HeadLimits& limits)
 }
 
 template <bool is_request>
+HeadParser<is_request>::~HeadParser() {
+    if (!is_complete_) head_.clear();
+}
+
+template <bool is_request>
 Result<std::size_t> HeadParser<is_request>::parse(std::string_view bytes) {
     if constexpr (is_request) {
         // One empty line before a request is forgiven, RFC 9112, 2.2.
@@ -62,6 +68,7 @@ Result<std::size_t> HeadParser<is_request>::parse(std::string_view bytes) {
     if (error) return translate(error);
     if (parsed_ > limits_.bytes) return Error{Errc::head_too_large};
     head_.bytes_.assign(bytes.data(), parsed_);
+    is_complete_ = true;
     return parsed_;
 }
 

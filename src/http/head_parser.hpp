@@ -23,6 +23,8 @@ template <bool is_request>
 class HeadParser final : private boost::beast::http::basic_parser<is_request> {
  public:
     HeadParser(Head& head, const HeadLimits& limits);
+    // Leaves an empty head unless it became complete.
+    ~HeadParser() override;
 
     // `bytes` is all that came since the head's first byte. Gives the head's size once it is
     // complete and 0 before; not to be called again after an error or an end.
@@ -55,6 +57,7 @@ class HeadParser final : private boost::beast::http::basic_parser<is_request> {
     const HeadLimits limits_;
     std::string_view bytes_;  // of the current call
     std::size_t parsed_ = 0;
+    bool is_complete_ = false;
     std::size_t hosts_ = 0;
     bool says_close_ = false;
     bool says_keep_alive_ = false;

@@ -10,6 +10,7 @@ namespace sluice::http {
 namespace {
 
 constexpr std::size_t kSmall = 4 * 1024;     // enough for most heads
+constexpr std::size_t kBulk = 64 * 1024;     // as much as one read of a long body takes
 constexpr std::size_t kRestful = 16 * 1024;  // what an idle connection may keep
 
 }  // namespace
@@ -24,7 +25,8 @@ bool Input::make_room() {
     const std::size_t held = end_ - begin_;
     if (held == 0) begin_ = end_ = 0;
     const bool is_full = held == capacity_;
-    if ((is_full || (was_filled_ && held == 0)) && capacity_ < max_bytes_) {
+    const bool is_bulk = was_filled_ && held == 0 && capacity_ < kBulk;
+    if ((is_full || is_bulk) && capacity_ < max_bytes_) {
         const std::size_t wanted = capacity_ == 0 ? kSmall : capacity_ * (held == 0 ? 4 : 2);
         const std::size_t size = std::min(wanted, max_bytes_);
         auto larger = std::make_unique_for_overwrite<char[]>(size);

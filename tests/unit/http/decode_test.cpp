@@ -69,7 +69,7 @@ TEST(DecodeTest, TakesAnyCutOfTheInput) {
 }
 
 TEST(DecodeTest, StopsAtTheBoundHoweverSmallTheBomb) {
-    const std::string zeros(50 << 20, '\0');
+    const std::string zeros(4 << 20, '\0');
     for (const auto& [coded, name] :
          {std::pair{gzipped(zeros), "gzip"},
           std::pair{zstandard(zeros), "zstd"},

@@ -139,6 +139,7 @@ TEST_F(ExchangeTest, EndsABodyByTheServersCloseAndNotBefore) {
         EXPECT_FALSE(error);
         const Result<std::string_view> first = co_await (*lease)->read_body_piece(soon());
         EXPECT_EQ(*first, "hel");
+        EXPECT_EQ(*(*lease)->take_buffered_piece(), "");
         co_await server.send("lo");
         server.finish();
         const Result<std::string> rest = co_await read_all(**lease);

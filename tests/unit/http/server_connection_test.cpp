@@ -314,11 +314,14 @@ TEST_F(ServerConnectionTest, GivesUpOnSlowHeadsAndIdleCallers) {
     });
 }
 
-TEST_F(ServerConnectionTest, LetsASlowHeadBeAnswered) {
+TEST_F(ServerConnectionTest, AnswersAMalformedHeadAndCloses) {
+    options.drain_timeout = milliseconds{50};
     run([](ServerConnection& caller, Peer& peer) -> Task<> {
         co_await peer.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n");
         const Error error = co_await caller.read_head();
         EXPECT_TRUE(is_malformed(error)) << error.message();
+        EXPECT_EQ(caller.head().method(), "");
+        EXPECT_EQ(caller.head().field_count(), 0u);
         caller.start_answer(400, "Bad Request", "", 3);
         EXPECT_FALSE(co_await caller.finish("bad", soon()));
         const std::string answer_9 = co_await peer.expect_end();

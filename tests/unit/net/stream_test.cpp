@@ -9,6 +9,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <string>
 #include <string_view>
@@ -184,6 +186,35 @@ TEST_F(StreamTest, ConnectsByNameAndTriesEveryAddress) {
         listener->close();
         Result<Stream> refused = co_await connect(endpoint, Deadline::in(kLong));
         EXPECT_EQ(refused.error(), asio::error::connection_refused);
+    };
+    run_task(context, story());
+}
+
+TEST_F(StreamTest, WaitsUntilDescriptorsAreThereAgain) {
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const auto raise_later = [](rlimit before) -> Task<> {
+        Wakeup pause{co_await asio::this_coro::executor};
+        (void)co_await pause.wait(Deadline::in(milliseconds{80}));
+        setrlimit(RLIMIT_NOFILE, &before);
+    };
+    const auto story = [&]() -> Task<> {
+        const Executor executor = co_await asio::this_coro::executor;
+        Result<Listener> listener = Listener::open(executor, "127.0.0.1", 0);
+        const Endpoint endpoint{"127.0.0.1", listener->port()};
+        Result<Stream> near = co_await connect(endpoint, Deadline::in(kLong));
+        const int next_free = dup(0);
+        close(next_free);
+        rlimit none = limit;
+        none.rlim_cur = static_cast<rlim_t>(next_free);
+        EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+        const SteadyTime begun = steady_now();
+        TaskGroup group{executor};
+        group.spawn(raise_later(limit));
+        Result<Stream> far = co_await listener->accept();
+        EXPECT_TRUE(far.has_value());
+        EXPECT_GE(steady_now() - begun, milliseconds{80});
+        EXPECT_TRUE(co_await group.wait_empty(Deadline::in(kLong)));
     };
     run_task(context, story());
 }
