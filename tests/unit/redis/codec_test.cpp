@@ -53,7 +53,8 @@ TEST(CommandTest, IsByteForByteWhatHiredisMakes) {
 TEST(ReplyParserTest, ReadsEveryKindCutAnywhere) {
     using namespace std::string_view_literals;
     const std::string_view bytes =
-        "+OK\r\n:-7\r\n$5\r\na\0b\r\n\r\n$-1\r\n-ERR no\r\n*3\r\n:1\r\n*2\r\n$1\r\nx\r\n$-1\r\n+y\r\n"
+        "+OK\r\n:-7\r\n$5\r\na\0b\r\n\r\n$-1\r\n-ERR "
+        "no\r\n*3\r\n:1\r\n*2\r\n$1\r\nx\r\n$-1\r\n+y\r\n"
         "*0\r\n"sv;
     for (std::size_t step = 1; step <= bytes.size(); ++step) {
         const std::vector<Reply> replies = parse_all(bytes, step);
