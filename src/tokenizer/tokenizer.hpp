@@ -10,7 +10,7 @@ inline constexpr std::uint64_t kNoBound = std::numeric_limits<std::uint64_t>::ma
 
 // Counts tokens of plain text. Immutable after construction and thread-safe.
 class Tokenizer {
-   public:
+ public:
     virtual ~Tokenizer() = default;
 
     // "cl100k_base", "o200k_base", "estimate".

@@ -1,5 +1,4 @@
 #include "openai/count.hpp"
-
 #include "tokenizer/encoding.hpp"
 
 #include <gtest/gtest.h>
