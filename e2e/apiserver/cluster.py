@@ -103,6 +103,7 @@ class Cluster:
         self.etcd_port, self.etcd_peer_port, self.port = free_port(), free_port(), free_port()
         self.etcd = self.apiserver = None
         self.authority = Authority(self.folder)
+        self.trusted = self.authority.certificate  # by the administrator, of the server
         self.server_certificate, self.server_key = self.authority.sign_server("apiserver")
         self.admin_certificate, self.admin_key = self.authority.sign(
             "admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth\n")
@@ -206,7 +207,7 @@ class Cluster:
 
     def call(self, method, path, body=None, content_type="application/json", raw=False):
         """One call as the administrator; the answer as parsed JSON. Raises ApiError."""
-        context = ssl.create_default_context(cafile=self.authority.certificate)
+        context = ssl.create_default_context(cafile=self.trusted)
         context.load_cert_chain(self.admin_certificate, self.admin_key)
         data = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
         request = urllib.request.Request(self.url + path, data=data, method=method,

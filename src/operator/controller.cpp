@@ -171,10 +171,10 @@ net::Task<> Controller::run() {
     tasks_.spawn(event_loop());
     tasks_.spawn(resync_loop());
     while (!is_stopping_) (void)co_await tasks_.wait_empty(Deadline::never());
-    if (!co_await tasks_.wait_empty(Deadline::in(seconds{5}))) {
-        tasks_.cancel_terminal();
-        (void)co_await tasks_.wait_empty(Deadline::never());
-    }
+    (void)co_await tasks_.wait_empty(Deadline::in(seconds{3}));
+    if (tasks_.size() > 0) tasks_.cancel_terminal();
+    // A wait that is itself cancelled ends early.
+    while (tasks_.size() > 0) (void)co_await tasks_.wait_empty(Deadline::never());
 }
 
 void Controller::stop() {

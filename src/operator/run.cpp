@@ -7,6 +7,7 @@
 #include "operator/controller.hpp"
 #include "operator/metrics.hpp"
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <unistd.h>
 
@@ -72,6 +73,7 @@ class Process {
               [this] { return is_synced(); },
               stats_,
               log},
+          watchers_{executor},
           tasks_{executor} {
         std::vector<std::string> namespaces = options.watch_namespaces;
         if (namespaces.empty()) namespaces.emplace_back();
@@ -94,7 +96,7 @@ class Process {
         Admin admin{executor_, std::move(listener), pages()};
         net::TaskGroup serving{executor_};
         serving.spawn(admin.run());
-        for (const auto& reflector : reflectors_) tasks_.spawn(follow(*reflector));
+        for (const auto& reflector : reflectors_) watchers_.spawn(follow(*reflector));
         tasks_.spawn(elector_.run());
         tasks_.spawn(controller_.run());
         (void)co_await stopped_.wait(Deadline::never());
@@ -103,11 +105,13 @@ class Process {
         controller_.stop();
         elector_.stop();
         for (const auto& reflector : reflectors_) reflector->stop();
-        if (!co_await tasks_.wait_empty(Deadline::in(milliseconds{300}))) tasks_.cancel_terminal();
+        watchers_.cancel_terminal();
+        (void)co_await watchers_.wait_empty(Deadline::never());
         const bool is_quiet = co_await tasks_.wait_empty(Deadline::in(kStopTime));
         if (is_quiet && exit_code_ == 0) co_await elector_.release(Deadline::in(kReleaseTime));
         admin.stop();
         (void)co_await serving.wait_empty(Deadline::never());
+        if (!is_quiet) tasks_.cancel_terminal();
         (void)co_await tasks_.wait_empty(Deadline::never());
         client_.close();
         log_.info("stopped");
@@ -182,6 +186,7 @@ class Process {
     kube::Elector elector_;
     Controller controller_;
     std::vector<std::unique_ptr<kube::Reflector>> reflectors_;
+    net::TaskGroup watchers_;
     net::TaskGroup tasks_;
     net::Wakeup stopped_{executor_};
     int exit_code_ = 0;
@@ -218,6 +223,7 @@ int run_operator(const Options& options, kube::AccessOptions access) {
     signals.async_wait([&](const Error& error, int) {
         if (!error) process.stop();
     });
+    const auto work = net::asio::make_work_guard(loop);
     net::TaskGroup main{executor};
     main.spawn(process.run(std::move(*listener)));
     while (main.size() > 0) loop.run_one();
