@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares token counts with tiktoken itself, on random inputs, for both encodings.
 
-    python3 differential.py --cli build/release/tests/clients/tokenizer/sluice_tokenizer_count \
+    python3 differential.py --cli build/release/tests/unit/tokenizer/sluice_tokenizer_count \
         --inputs 10000000 [--seed 1] [--seconds 3600]
 
 Runs itself again in an environment with the pinned tiktoken (requirements.txt), which it makes
