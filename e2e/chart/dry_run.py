@@ -79,7 +79,7 @@ def main():
                     passed += 1
                     print(f"passed  {name}: {objects} objects")
             # The check must be able to fail: a typing mistake deep inside one object.
-            broken = renderings["default-values.yaml"].replace("failureThreshold: 150", "failureTreshold: 150")
+            broken = renderings["default-values.yaml"].replace("failureThreshold: 60", "failureTreshold: 60")
             if any("failureTreshold" in fault for fault in admit(cluster, broken)):
                 passed += 1
                 print("passed  a typing mistake is refused")

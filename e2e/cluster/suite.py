@@ -46,7 +46,7 @@ def install(chart, *more, **over):
     """Installs or upgrades and waits until all of it runs."""
     begin = time.monotonic()
     helm("upgrade", "--install", "sluice", chart, "--namespace", NAMESPACE, "--values", values_file(**over),
-         "--wait", "--timeout", "180s", *more, seconds=200)
+         "--wait", "--timeout", "300s", *more, seconds=320)
     return time.monotonic() - begin
 
 

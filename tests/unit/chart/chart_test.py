@@ -312,7 +312,11 @@ class Gateway(unittest.TestCase):
         spec = render().one("Deployment", "sluice-gateway")["spec"]["template"]["spec"]
         volume = next(it for it in spec["volumes"] if it["name"] == "limits")
         sources = [it["configMap"] for it in volume["projected"]["sources"]]
-        self.assertEqual(sources, [{"name": f"sluice-limits-0{shard}", "optional": True} for shard in range(8)])
+        self.assertEqual(sources[1:], [{"name": f"sluice-limits-0{shard}", "optional": True} for shard in range(8)])
+        # Before the operator has written: a table that lets nobody in, so that pods are ready at once.
+        self.assertEqual(sources[0], {"name": "sluice-gateway", "items": [{"key": "no-limits.yaml", "path": "no-limits.yaml"}]})
+        table = render().one("ConfigMap", "sluice-gateway")["data"]["no-limits.yaml"]
+        self.assertEqual(yaml.safe_load(table), {"subjects": []})
 
     def test_a_pod_that_stops_has_time_for_both_waiting_and_draining(self):
         rendered = render({"gateway": {"preStopSeconds": 15, "drainSeconds": 200}})
