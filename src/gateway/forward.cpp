@@ -73,6 +73,7 @@ net::Task<Error> Forward::reach_upstream() {
 }
 
 net::Task<Error> Forward::send_request(http::Pool::Prefer prefer) {
+    caller_.stop_watching();
     lease_.reset();
     const auto& timeouts = shard_.config().upstream;
     Result<http::Lease> lease =
@@ -89,7 +90,9 @@ net::Task<Error> Forward::send_request(http::Pool::Prefer prefer) {
     const Error unsent = co_await upstream.send_head(
         head, caller_.head().method(), framing, first, write_deadline()
     );
-    if (!unsent && !plan_.body) {
+    if (!unsent && plan_.body) {
+        (void)co_await upstream.finish_body(write_deadline());
+    } else if (!unsent) {
         const Error error = co_await send_caller_body(upstream);
         if (error) co_return error;
     }
@@ -226,7 +229,6 @@ void Forward::look_at(std::string_view piece) {
 
 net::Task<Error> Forward::write_pieces(bool is_last) {
     std::string_view bytes;
-    if (decoder_ && pieces_.size() > 1) pieces_.resize(1);  // the tap's own view of the last piece
     if (pieces_.size() == 1) {
         bytes = pieces_.front();
     } else if (!pieces_.empty()) {
