@@ -22,6 +22,9 @@ BRACES = re.compile(r"[(,]\s*\{[^{}]*[^{}\s][^{}]*\}")  # an empty one holds not
 # Captures by reference alone are fine: nothing is destroyed.
 BY_VALUE = r"\[(?!\s*(?:(?:&\s*\w*|this)\s*,\s*)*(?:&\s*\w*|this)\s*\])[^\]\[]*[\w=][^\]\[]*\]"
 LAMBDA = re.compile(r"[(,=]\s*" + BY_VALUE + r"\s*(?:\([^()]*\))?\s*(?:mutable|noexcept|->\s*[\w:<>]+|\s)*\{")
+LAMBDA_HEAD = re.compile(
+    r"\[[^\]\[]*\]\s*(?:\((?:[^()]|\([^()]*\))*\)\s*(?:mutable\b|noexcept\b|\s)*(?:->[\w\s:<>,&*]+?)?|mutable\b)?\s*\{"
+)
 ALLOWED = "awaits: has a constructor"
 
 
@@ -35,8 +38,36 @@ def blank_quiet(found):
     return '"' + re.sub(r"[^\n]", " ", found.group(0))[1:-1] + '"'
 
 
+def end_of_braces(code, begin):
+    """The place of the brace that closes the one at `begin`."""
+    depth = 0
+    for i in range(begin, len(code)):
+        depth += (code[i] == "{") - (code[i] == "}")
+        if depth == 0:
+            return i
+    return len(code)
+
+
+def lambdas_apart(code):
+    """The code with the bodies of lambdas blanked, and (start, body) of each: their statements are
+    no part of the one that makes the lambda."""
+    bodies, i = [], 0
+    for found in LAMBDA_HEAD.finditer(code):
+        if found.end() <= i:
+            continue  # inside of the one before
+        i = end_of_braces(code, found.end() - 1)
+        bodies.append((found.end(), code[found.end():i]))
+    for start, body in bodies:
+        code = code[:start] + re.sub(r"[^\n]", " ", body) + code[start + len(body):]
+    return code, bodies
+
+
 def statements(code):
     """(start, text) of each simple statement: what stands between ; { } outside of parentheses."""
+    code, bodies = lambdas_apart(code)
+    for at, body in bodies:
+        for start, text in statements(body):
+            yield at + start, text
     depth, start, i, braces = 0, 0, 0, []
     while i < len(code):
         c = code[i]
@@ -52,8 +83,7 @@ def statements(code):
                 or re.search(r"\b(?:namespace|struct|class|enum|union)\b[^;=()]*$", before)
                 or re.search(r"->\s*[\w:<>,\s&*]+$", before)
             )
-            is_body_of_lambda = depth > 0 and re.search(r"\]\s*(?:\([^()]*\))?[\w\s:<>>,&*-]*$", before)
-            braces.append("block" if is_block or is_body_of_lambda else "value")
+            braces.append("block" if is_block else "value")
             if is_block:
                 yield start, code[start:i]
                 start = i + 1

@@ -19,6 +19,8 @@ BAD = [
     "list.push_back({text, co_await f()});",
     "if (co_await f(Ask{a})) { g(); }",
     "auto x = Ask{a, b}.size() + co_await f();",
+    "run([&](Pool& pool) -> Task<> {\n    co_await f(Ask{a, b});\n});",
+    "run([&] {\n    g([x](std::vector<int> (*y)(int)) { co_await f({a, b}); });\n});",
 ]
 GOOD = [
     "Ask ask{a, b};\nauto x = co_await f(ask);",
@@ -32,6 +34,8 @@ GOOD = [
     "for (;;) {\n    const auto x = co_await f();\n    if (!x) co_return Error{};\n}",
     "co_await f(Ask{a});  // awaits: has a constructor",
     "g(\"co_await\", Ask{a});",
+    "run([&](Pool& pool) -> Task<> {\n    co_await f(pool);\n    const Rows rows{{1, 2}, {3, 4}};\n});",
+    "run(Ask{a, b}, [&] { co_await f(); });",
     "auto at = text.find(\"://\");\nreturn at ? View{at} : View{1};",
 ]
 
