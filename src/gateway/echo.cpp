@@ -213,12 +213,15 @@ EchoAnswer answer_responses(const Ask& ask) {
     return answer;
 }
 
-EchoAnswer answer_embeddings(const Ask& ask, const json& input) {
+EchoAnswer answer_embeddings(const Ask& ask, const json& input, const json& format) {
+    // Who asks for base64 decodes what comes without a look: eight floats of 32 bits.
+    const bool is_base64 = format.is_string() && format.get<std::string>() == "base64";
+    const json numbers{0.5, -0.5, 0.25, -0.25, 0.125, -0.125, 0.0, 1.0};
+    const json vector = is_base64 ? json("AAAAPwAAAL8AAIA+AACAvgAAAD4AAAC+AAAAAAAAgD8=") : numbers;
     const bool is_batch = input.is_array() && !input.empty() && !input.front().is_number();
     const std::size_t count = is_batch ? input.size() : 1;
     json data = json::array();
     for (std::size_t i = 0; i < count; ++i) {
-        const json vector{0.5, -0.5, 0.25, -0.25, 0.125, -0.125, 0.0, 1.0};
         data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", vector}});
     }
     const json usage{{"prompt_tokens", ask.input_tokens}, {"total_tokens", ask.input_tokens}};
@@ -295,7 +298,7 @@ EchoAnswer echo(
             ask.choices = 1;
             return answer_responses(ask);
         case EndpointKind::embeddings:
-            return answer_embeddings(ask, member("input"));
+            return answer_embeddings(ask, member("input"), member("encoding_format"));
         default:
             return answer_moderations(ask);
     }
