@@ -1,5 +1,6 @@
 #include "bin/arguments.hpp"
 #include "bin/gateway_commands.hpp"
+#include "operator/run.hpp"
 
 #include <exception>
 #include <iostream>
@@ -33,11 +34,18 @@ constexpr const char* kHashKeyHelp =
 
 constexpr const char* kVersionHelp = "Usage: sluice version\n\nPrints the version.\n";
 
+const std::string kOperatorHelp = sluice::operators::help_text();
+
+int run_operator(const sluice::bin::Arguments& arguments, sluice::bin::Streams) {
+    return sluice::operators::run_operator(arguments);
+}
+
 const std::vector<sluice::bin::Command> kCommands{
     {"gateway",
      "serves: holds keys to their limits in front of an upstream",
      sluice::bin::kGatewayHelp,
      sluice::bin::run_gateway},
+    {"operator", "makes the ApiKeyLimits of a cluster hold", kOperatorHelp, run_operator},
     {"check", "checks configurations, limit tables and manifests", kCheckHelp, sluice::bin::check},
     {"hash-key", "prints the digest of an API key", kHashKeyHelp, sluice::bin::hash_key},
     {"inspect", "shows what each limit holds now", sluice::bin::kInspectHelp, sluice::bin::inspect},
