@@ -5,6 +5,7 @@ certificates made by openssl and RBAC on. No kubelet, no root, no container; up 
     python3 e2e/apiserver/cluster.py stop DIR     ends both, by the process ids kept in DIR
 """
 
+import http.client
 import json
 import os
 import pathlib
@@ -13,9 +14,9 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
-import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = HERE.parent / "tools" / "build"
@@ -102,6 +103,7 @@ class Cluster:
             [BUILD, "etcd", "etcdctl", "kube-apiserver"], check=True, capture_output=True, text=True).stdout.strip())
         self.etcd_port, self.etcd_peer_port, self.port = free_port(), free_port(), free_port()
         self.etcd = self.apiserver = None
+        self._local = threading.local()
         self.authority = Authority(self.folder)
         self.trusted = self.authority.certificate  # by the administrator, of the server
         self.server_certificate, self.server_key = self.authority.sign_server("apiserver")
@@ -207,17 +209,33 @@ class Cluster:
 
     def call(self, method, path, body=None, content_type="application/json", raw=False):
         """One call as the administrator; the answer as parsed JSON. Raises ApiError."""
+        data = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
+        for attempt in (1, 2):
+            connection, is_new = self._connection()
+            try:
+                connection.request(method, path, data, {"Content-Type": content_type})
+                answer = connection.getresponse()
+                text = answer.read()
+                break
+            except (OSError, http.client.HTTPException) as problem:
+                connection.close()
+                self._local.connection = None
+                if is_new or attempt == 2:
+                    raise OSError(f"{method} {path}: {problem!r}") from None
+        if answer.status >= 300:
+            raise ApiError(answer.status, text.decode(errors="replace"))
+        return text.decode() if raw else json.loads(text)
+
+    def _connection(self):
+        """This thread's connection to the server that is trusted now, and whether it is a new one."""
+        kept = getattr(self._local, "connection", None)
+        if kept and self._local.trusted == self.trusted:
+            return kept, False
         context = ssl.create_default_context(cafile=self.trusted)
         context.load_cert_chain(self.admin_certificate, self.admin_key)
-        data = None if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
-        request = urllib.request.Request(self.url + path, data=data, method=method,
-                                         headers={"Content-Type": content_type})
-        try:
-            with urllib.request.urlopen(request, context=context, timeout=30) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as refusal:
-            raise ApiError(refusal.code, refusal.read().decode(errors="replace")) from None
-        return text.decode() if raw else json.loads(text)
+        self._local.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
+        self._local.trusted = self.trusted
+        return self._local.connection, True
 
     def get(self, path, raw=False):
         return self.call("GET", path, raw=raw)

@@ -140,7 +140,7 @@ class Operator:
 
     count = 0
 
-    def __init__(self, world, api_server=None, token=None, flags=(), lease=(4, 3, 1), ca_file=None, tools=()):
+    def __init__(self, world, api_server=None, token=None, flags=(), lease=(60, 50, 1), ca_file=None, tools=()):
         Operator.count += 1
         self.world = world
         folder = world.folder / f"operator-{Operator.count}"

@@ -2,12 +2,14 @@
 
 import collections
 import contextlib
+import functools
+import hashlib
 import json
-import os
 import subprocess
 import threading
 import time
 import urllib.parse
+import urllib.request
 
 import httpx2 as httpx
 import openai
@@ -33,7 +35,16 @@ def command(*arguments, text=None, check=True, seconds=180):
 
 
 def kubectl(*arguments, **more):
-    return command("kubectl", *arguments, **more)
+    """Asks again for a while when the API server is too busy to answer at all."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return command("kubectl", *arguments, **more)
+        except Failed as problem:
+            is_busy = any(words in str(problem) for words in ("TLS handshake timeout", "Unable to connect to the server", "was refused"))
+            if not is_busy or time.monotonic() > end:
+                raise
+            time.sleep(1)
 
 
 def helm(*arguments, **more):
@@ -79,21 +90,28 @@ def metric(pod, name, **labels):
     return total
 
 
+@functools.cache
+def prometheus():
+    """Its address: a port of the node, which is a container of this machine."""
+    addresses = objects("nodes", "-l", "node-role.kubernetes.io/control-plane")[0]["status"]["addresses"]
+    return "http://" + next(it["address"] for it in addresses if it["type"] == "InternalIP") + ":30090"
+
+
+def ask_prometheus(path, **parameters):
+    with urllib.request.urlopen(f"{prometheus()}{path}?{urllib.parse.urlencode(parameters)}", timeout=30) as answer:
+        return json.load(answer)["data"]
+
+
 def query(expression):
-    path = "/api/v1/namespaces/beside/services/prometheus:9090/proxy/api/v1/query?query=" + urllib.parse.quote(expression)
-    return json.loads(kubectl("get", "--raw", path))["data"]["result"]
+    return ask_prometheus("/api/v1/query", query=expression)["result"]
 
 
 def query_range(expression, seconds, step):
     now = time.time()
-    parameters = urllib.parse.urlencode({"query": expression, "start": now - seconds, "end": now, "step": step})
-    path = "/api/v1/namespaces/beside/services/prometheus:9090/proxy/api/v1/query_range?" + parameters
-    return json.loads(kubectl("get", "--raw", path))["data"]["result"]
+    return ask_prometheus("/api/v1/query_range", query=expression, start=now - seconds, end=now, step=step)["result"]
 
 
 def digest(key):
-    import hashlib
-
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -218,7 +236,7 @@ class Table:
         begin = time.monotonic()
         try:
             note, result = function() or "", "passed"
-        except (Failed, subprocess.TimeoutExpired, KeyError, IndexError, ValueError) as problem:
+        except (Failed, subprocess.TimeoutExpired, OSError, KeyError, IndexError, ValueError) as problem:
             note, result = f"{type(problem).__name__}: {problem}"[:500], "FAILED"
         except openai.OpenAIError as problem:
             note, result = f"{problem}"[:500], "FAILED"

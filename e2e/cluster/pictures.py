@@ -80,8 +80,8 @@ def draw(boards, expand, folder):
         figure = pyplot.figure(figsize=(15, rows * 0.3), facecolor=PAPER)
         for panel in board["panels"]:
             place = panel["gridPos"]
-            box = [place["x"] / 24 + 0.022, 1 - (place["y"] + place["h"]) / rows + 0.008,
-                   place["w"] / 24 - 0.03, place["h"] / rows - 0.024]
+            box = [place["x"] / 24 + 0.027, 1 - (place["y"] + place["h"]) / rows + 0.008,
+                   place["w"] / 24 - 0.033, place["h"] / rows - 0.024]
             if panel["type"] == "row":
                 figure.text(box[0] - 0.01, 1 - (place["y"] + 0.7) / rows, panel["title"], color=INK, fontsize=11, weight="bold")
             else:

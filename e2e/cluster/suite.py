@@ -374,8 +374,7 @@ def dashboards_have_data():
 
 
 def rules_are_evaluated():
-    path = "/api/v1/namespaces/beside/services/prometheus:9090/proxy/api/v1/rules"
-    groups = json.loads(kubectl("get", "--raw", path))["data"]["groups"]
+    groups = kit.ask_prometheus("/api/v1/rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     sick = [rule["name"] for rule in rules if rule["health"] != "ok"]
     require(rules and not sick, f"sick: {sick}")
