@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import * as current from 'openai';
 import * as six from 'openai-6';
 
-import { CITY, collect, ECHO, HELLO, SCRIPTED, SENT, waitOut } from './support.mjs';
+import { CITY, collect, denials, ECHO, HELLO, SCRIPTED, SENT, waitOut } from './support.mjs';
 
 for (const [name, sdk] of [['node', current], ['node-6', six]]) {
     const OpenAI = sdk.OpenAI;
@@ -192,11 +192,13 @@ for (const [name, sdk] of [['node', current], ['node-6', six]]) {
 
         test('a request that never fits is not tried again', async () => {
             const messages = [{ role: 'user', content: 'many words '.repeat(100) }];
-            const error = await fails(ask(client(ECHO, 'sk-tiny'), { messages }),
+            const before = await denials('clients/tiny');
+            const error = await fails(ask(client(SCRIPTED, 'sk-tiny'), { messages }),
                 sdk.RateLimitError, 429, 'rate_limit_exceeded', /^req_/);
             assert.equal(error.type, 'tokens');
             assert.match(error.message, /Request too large .*\(ITPM\): Limit 10, Requested \d+\./);
             assert.equal(error.headers.get('x-should-retry'), 'false');
+            assert.equal(await denials('clients/tiny') - before, 1);
         });
 
         test('a limited client sleeps the announced wait and succeeds', async () => {
