@@ -287,6 +287,7 @@ void Exchange::settle() {
 std::string Exchange::answer_lines() const {
     std::string lines;
     if (decision_) {
+        lines.reserve(640);
         append_headers(lines, openai::rate_limit_headers(subject_->limits, decision_->usage));
     }
     if (wants_cors()) {

@@ -192,7 +192,7 @@ net::Task<> Forward::relay() {
         }
         look_at(*piece);
         const bool is_last = piece->empty() || upstream.is_body_read();
-        if (is_last && tap_) tap_->finish(pieces_);
+        if (is_last) finish_tap();
         const Error unsent = co_await write_pieces(is_last);
         if (result_.relayed == SteadyTime{}) result_.relayed = steady_now();
         if (unsent) {
@@ -236,6 +236,7 @@ net::Task<Error> Forward::write_pieces(bool is_last) {
         for (const std::string_view piece : pieces_) joined_ += piece;
         bytes = joined_;
     }
+    if (!bytes.empty()) is_at_event_end_ = bytes.ends_with("\n\n") || bytes.ends_with("\n\r\n");
     Error error;
     if (is_last) {
         error = co_await caller_.finish(bytes, write_deadline());
@@ -265,17 +266,28 @@ net::Task<> Forward::end_broken(Error error, bool is_event_stream_) {
         caller_.close();
         co_return;
     }
+    // Half an event that is still held back is dropped; one that has left is ended.
+    finish_tap();
     pieces_.clear();
-    if (tap_) tap_->finish(pieces_);
     const std::string event = openai::to_sse_event(
         is_timeout ? openai::upstream_timeout() : openai::upstream_broke_off()
     );
+    if (!is_at_event_end_) pieces_.emplace_back("\n\n");
     pieces_.push_back(event);
     (void)co_await write_pieces(true);
 }
 
+// What the tap held back goes to pieces_.
+void Forward::finish_tap() {
+    if (!tap_ || is_tap_finished_) return;
+    is_tap_finished_ = true;
+    tap_->finish(pieces_);
+}
+
+// However the answer ended, what has come of it is counted.
 void Forward::conclude() {
     if (!tap_) return;
+    finish_tap();
     result_.usage = tap_->usage();
     result_.output_tokens = tap_->output_tokens();
 }

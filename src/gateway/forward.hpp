@@ -69,6 +69,7 @@ class Forward {
     net::Task<Error> write_pieces(bool is_last);
     void look_at(std::string_view piece);
     void note_delivered();
+    void finish_tap();
     void conclude();
     std::string request_head(http::Framing framing, std::uint64_t size);
     std::string answer_fields(const http::Head& head);
@@ -84,6 +85,8 @@ class Forward {
     std::vector<std::string_view> pieces_;
     std::string joined_;
     std::size_t bytes_since_note_ = 0;
+    bool is_tap_finished_ = false;
+    bool is_at_event_end_ = true;  // of what was relayed
 };
 
 }  // namespace sluice::gateway

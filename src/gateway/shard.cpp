@@ -62,9 +62,12 @@ net::Task<> Shard::stop(Deadline deadline, Deadline settle_deadline) {
     for (http::ServerConnection* caller : callers_) caller->drain();
     const bool all_left = co_await sessions_.wait_empty(deadline);
     if (!all_left) {
+        // A session that loses its caller settles what was delivered; only what does not end by
+        // that is dropped.
         for (http::ServerConnection* caller : callers_) caller->close();
-        sessions_.cancel_terminal();
-        (void)co_await sessions_.wait_empty(Deadline::in(seconds{5}));
+        const bool all_ended = co_await sessions_.wait_empty(Deadline::in(seconds{2}));
+        if (!all_ended) sessions_.cancel_terminal();
+        (void)co_await sessions_.wait_empty(Deadline::in(seconds{3}));
     }
     pool_.close();
     co_await store_->stop(settle_deadline);

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <ctime>
+#include <iterator>
 
 namespace sluice::http {
 namespace {
@@ -64,8 +65,11 @@ void append_number(std::string& out, std::uint64_t number) {
 void append_field(std::string& out, std::string_view name, std::string_view value) {
     out += name;
     out += ": ";
-    for (const char c : value) {
-        if (c != '\r' && c != '\n' && c != '\0') out += c;
+    const auto is_forbidden = [](char c) { return c == '\r' || c == '\n' || c == '\0'; };
+    if (std::none_of(value.begin(), value.end(), is_forbidden)) {
+        out += value;
+    } else {
+        std::remove_copy_if(value.begin(), value.end(), std::back_inserter(out), is_forbidden);
     }
     out += "\r\n";
 }

@@ -88,9 +88,23 @@ std::string_view to_text(EndpointKind kind) {
     return kNames[static_cast<std::size_t>(kind)];
 }
 
+// What nearly every request says, so that it need not be taken apart.
+constexpr std::array<std::pair<std::string_view, EndpointKind>, 5> kUsualTargets{{
+    {"/v1/chat/completions", EndpointKind::chat_completions},
+    {"/v1/responses", EndpointKind::responses},
+    {"/v1/embeddings", EndpointKind::embeddings},
+    {"/v1/completions", EndpointKind::completions},
+    {"/v1/moderations", EndpointKind::moderations},
+}};
+
 Endpoint classify(std::string_view method, std::string_view target) {
     Endpoint endpoint;
     if (method != "POST") return endpoint;
+    for (const auto& [spelling, kind] : kUsualTargets) {
+        if (target != spelling) continue;
+        endpoint.kind = kind;
+        return endpoint;
+    }
     const std::string path = percent_decoded(path_of(target));
     const std::vector<std::string_view> segments = segments_of(path);
     endpoint.kind = kind_of(segments);

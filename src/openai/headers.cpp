@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -49,6 +50,13 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view lower) {
     });
 }
 
+void append_number(std::string& text, std::int64_t number) {
+    std::array<char, 24> digits{};
+    text.append(
+        digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr
+    );
+}
+
 }  // namespace
 
 HeaderList rate_limit_headers(const limits::Limits& limits, const limits::Usage& usage) {
@@ -93,20 +101,29 @@ bool is_upstream_limit_header(std::string_view name) {
 std::string to_duration_text(milliseconds duration) {
     const std::int64_t all = std::max<std::int64_t>(duration.count(), 0);
     if (all == 0) return "0s";
-    if (all < 1000) return std::to_string(all) + "ms";
-
+    std::string text;
+    if (all < 1000) {
+        append_number(text, all);
+        return text += "ms";
+    }
     const std::int64_t hours = all / 3'600'000;
     const std::int64_t minutes = all / 60'000 % 60;
-    std::string text;
-    if (hours > 0) text += std::to_string(hours) + "h";
-    if (hours > 0 || minutes > 0) text += std::to_string(minutes) + "m";
-    text += std::to_string(all / 1000 % 60);
-    if (all % 1000 != 0) {
-        std::string fraction = std::to_string(1000 + all % 1000).substr(1);
-        fraction.erase(fraction.find_last_not_of('0') + 1);
-        text += "." + fraction;
+    if (hours > 0) {
+        append_number(text, hours);
+        text += 'h';
     }
-    return text + "s";
+    if (hours > 0 || minutes > 0) {
+        append_number(text, minutes);
+        text += 'm';
+    }
+    append_number(text, all / 1000 % 60);
+    if (const std::int64_t fraction = all % 1000; fraction != 0) {
+        const std::size_t point = text.size();
+        append_number(text, 1000 + fraction);
+        text[point] = '.';  // in place of the leading 1
+        text.erase(text.find_last_not_of('0') + 1);
+    }
+    return text += 's';
 }
 
 }  // namespace sluice::openai
