@@ -83,7 +83,6 @@ class Tables(ReloadCase):
     def test_bad_tables_change_nothing_but_what_reports_them(self):
         gateway = self.open(plain, None, self.limited(1000))
         self.reload(self.limited(1000))
-        digest = harness.digest(KEY)
         for name, text in {
             "not YAML": "subjects: [",
             "an unknown key": json.dumps({"subjects": [{**subject(), "limit": 5}]}),
@@ -97,7 +96,8 @@ class Tables(ReloadCase):
                 fresh = gateway.table / ".bad.tmp"
                 fresh.write_text(text)
                 fresh.rename(gateway.table / "limits.yaml")
-                harness.wait_until(lambda: gateway.metric("sluice_config_last_reload_success") == 0, SOON, "it is refused")
+                harness.wait_until(lambda: gateway.metric("sluice_config_last_reload_success") == 0, SOON,
+                                   "it is refused")
                 configz = self.configz()
                 self.assertRegex(configz["lastError"], r"limits\.yaml:\d+: ")
                 self.assertEqual(configz["revision"], f"r{self.revision}")
@@ -108,7 +108,6 @@ class Tables(ReloadCase):
                 self.assertEqual(gateway.metric("sluice_config_last_reload_success"), 1)
                 self.assertEqual(self.configz()["lastError"], "")
         self.assertGreaterEqual(gateway.process.log().count("limit table refused"), 7)
-        self.assertEqual(len(digest), 71)
 
     def test_a_mounted_directory_is_swapped_whole(self):
         mount = pathlib.Path(self.folder) / "mount"

@@ -237,9 +237,8 @@ class Passing(StreamCase):
         def serve(connection, request):
             self.assertNotIn("accept-encoding", request.headers)
             data = now["pack"](now["body"])
-            harness.sse_head(connection, {"Content-Encoding": now["coding"]}) if now["type"] != "application/json" else \
-                connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
-                                   f"Content-Encoding: {now['coding']}\r\n\r\n".encode())
+            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {now['type']}\r\nTransfer-Encoding: chunked\r\n"
+                               f"Content-Encoding: {now['coding']}\r\n\r\n".encode())
             for begin in range(0, len(data), 7):
                 harness.send_chunk(connection, data[begin:begin + 7])
             harness.end_chunks(connection)

@@ -15,6 +15,7 @@ from streaming import Caller, wait_for_close, with_models
 
 INPUT = 8  # tokens of the request that `Gateway.chat` sends, as counted
 WORDS = "one two three four five six"  # six tokens
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 MODELS = {"object": "list", "data": []}
 
 
@@ -145,7 +146,7 @@ class WithinTheAnswer(UpstreamCase):
 
     def test_closed_within_a_chunked_body(self):
         def serve(connection, request):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+            connection.sendall(CHUNKED)
             harness.send_chunk(connection, self.half)
             return False
         self.broken(serve, INPUT, 50)
@@ -154,7 +155,7 @@ class WithinTheAnswer(UpstreamCase):
         is_seen = threading.Event()
 
         def serve(connection, request):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+            connection.sendall(CHUNKED)
             harness.send_chunk(connection, self.half)
             is_seen.wait(20)
             connection.sendall(b"not a size\r\n")
