@@ -16,7 +16,7 @@
 
 namespace sluice::test {
 
-inline constexpr seconds kLong{10};
+inline constexpr seconds kLong{30};
 inline Deadline soon() {
     return Deadline::in(kLong);
 }

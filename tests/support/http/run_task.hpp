@@ -19,7 +19,7 @@ template <class T>
 T run_task(
     boost::asio::io_context& context,
     net::Task<T> task,
-    std::chrono::milliseconds bound = std::chrono::seconds{20}
+    std::chrono::milliseconds bound = std::chrono::seconds{90}
 ) {
     std::optional<T> outcome;
     std::exception_ptr failure;
@@ -42,7 +42,7 @@ T run_task(
 inline void run_task(
     boost::asio::io_context& context,
     net::Task<> task,
-    std::chrono::milliseconds bound = std::chrono::seconds{20}
+    std::chrono::milliseconds bound = std::chrono::seconds{90}
 ) {
     struct Done {};
     const auto wrap = [](net::Task<> inner) -> net::Task<Done> {

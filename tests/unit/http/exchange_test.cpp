@@ -12,6 +12,10 @@
 #include <boost/asio/error.hpp>
 #include <gtest/gtest.h>
 
+// Asio's coroutine frames have an operator new and delete of their own, and g++ 12 sees through one
+// of them only when it inlines a capturing lambda.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -351,6 +355,7 @@ TEST_F(ExchangeTest, TellsOfARefusedConnection) {
 }
 
 TEST_F(ExchangeTest, VerifiesTheUpstreamsCertificate) {
+    options.connect_timeout = milliseconds{30'000};
     const test::TestCa ca;
     const auto good = ca.issue("127.0.0.1");
     const auto other = ca.issue("192.0.2.1");

@@ -8,6 +8,8 @@
 namespace sluice::http {
 namespace {
 
+using std::literals::operator""s;
+
 template <bool is_request>
 Error parse(const std::string& text, Head& head, HeadLimits limits = {}) {
     HeadParser<is_request> parser{head, limits};
@@ -186,13 +188,8 @@ TEST(HeadParserTest, RefusesRequestsThatTwoReadersCouldUnderstandDifferently) {
         {"TLS", "\x16\x03\x01\x02", Errc::bad_head},
     };
     for (const Refused& row : rows) EXPECT_EQ(parse_request(row.text), row.error) << row.what;
-    EXPECT_EQ(
-        parse_request(std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0b\r\n\r\n", 36)),
-        Errc::bad_head
-    );
-    EXPECT_EQ(
-        parse_request(std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 29)), Errc::bad_head
-    );
+    EXPECT_EQ(parse_request("GET / HTTP/1.1\r\nHost: a\r\nX: \0b\r\n\r\n"s), Errc::bad_head);
+    EXPECT_EQ(parse_request("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"s), Errc::bad_head);
 }
 
 TEST(HeadParserTest, RefusesResponsesThatTwoReadersCouldUnderstandDifferently) {
