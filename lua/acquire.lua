@@ -24,6 +24,8 @@ else
         -- from the locals, which a settlement may have changed.
         local need_r, need_i, need_o = r + ask_r - limit_r, i + ask_i - limit_i, o + ask_o - limit_o
         local k, few, at_l = head, 4, nil
+        local closed = (tail - 1 - (tail - 1) % 64) / 64 -- blocks that have a sum
+        if not tail_r then tail_r, tail_i, tail_o = unpack('<I6I6I6', state, 7) end
         while k < tail - 1 and not at_l do
             if k % 64 == 0 and k < closed * 64 then
                 local upto = k / 64 + 256
@@ -58,11 +60,14 @@ else
         wait = (at_l or label) + W - clock
         by = need_r > 0 and 0 or need_i > 0 and 1 or 2
     end
-    if more_r > 0 then empty_r = label + W end
-    if more_i > 0 then empty_i = label + W end
-    if more_o > 0 then empty_o = label + W end
-    reply = pack('<BBI6I6I6I6I4I4I4', status, by, wait, r, i, o, r > 0 and empty_r - clock or 0,
-        i > 0 and empty_i - clock or 0, o > 0 and empty_o - clock or 0)
+    local ago_r, ago_i, ago_o = unpack('<I4I4I4', state, 31)
+    local empty_r, empty_i, empty_o = tail_l - ago_r, tail_l - ago_i, tail_l - ago_o
+    if more_r > 0 then empty_r = label end
+    if more_i > 0 then empty_i = label end
+    if more_o > 0 then empty_o = label end
+    local from = W - clock
+    reply = pack('<BBI6I6I6I6I4I4I4', status, by, wait, r, i, o, r > 0 and from + empty_r or 0,
+        i > 0 and from + empty_i or 0, o > 0 and from + empty_o or 0)
     if not changed and more_r == 0 and more_i == 0 and more_o == 0 then return reply end
 end
 local charges = fits or more_r > 0 or more_i > 0 or more_o > 0

@@ -16,13 +16,16 @@ constexpr int kLabelBytes = 6;
 constexpr int kSequenceBytes = 8;
 constexpr int kDeltaBytes = 8;
 constexpr int kEmptyInBytes = 4;
+constexpr int kLengthBytes = 4;
 constexpr int kDoubleBytes = 8;
-constexpr std::size_t kQuestionBytes = 8 * kDoubleBytes;
+constexpr std::size_t kQuestionBytes = 7 * kDoubleBytes;
 constexpr std::size_t kSettlementBytes = kLabelBytes + kSequenceBytes + 3 * kDeltaBytes;
 constexpr std::size_t kAnswerBytes = 2 + kLabelBytes + 3 * kAmountBytes + 3 * kEmptyInBytes;
-constexpr std::size_t kReadAheadBytes = 96;
-constexpr std::size_t kStateBytes =
-    kLabelBytes + 3 * kAmountBytes + 14 * kDoubleBytes + kReadAheadBytes;
+constexpr std::size_t kReadAheadBytes = 72;
+constexpr std::size_t kStateBytes = 4 * kLabelBytes + 6 * kAmountBytes + 3 * kEmptyInBytes +
+                                    2 * kDoubleBytes + kLengthBytes + kReadAheadBytes;
+// The numbers of head and tail are bits of one number in the state.
+constexpr int kIndexBits = 22;
 
 enum Status : std::uint8_t { kDenied = 0, kNeverFits = 2, kPeeked = 3 };
 
@@ -69,7 +72,6 @@ std::string pack(
     text.reserve(kQuestionBytes + settlements.size() * kSettlementBytes);
     const std::int64_t length = std::clamp<std::int64_t>(window.count(), 1, UINT32_MAX);
     put_double(text, static_cast<std::uint64_t>(length));
-    put_double(text, settlements.size());
     for (const Dimension d : kAllDimensions) {
         put_double(text, limits[d] ? bounded(*limits[d]) : kUnlimited);
     }
@@ -90,37 +92,28 @@ std::optional<Decision> unpack_admission(std::string_view text) {
     if (text.size() != kStateBytes) return std::nullopt;
     Decision decision;
     decision.is_admitted = true;
-    decision.slot.label_ms = take(text, kLabelBytes);
+    const std::uint64_t label = take(text, kLabelBytes);
     text.remove_prefix(3 * kAmountBytes);
-    std::array<std::uint64_t, 13> numbers{};
-    for (std::uint64_t& number : numbers) {
-        const std::optional<std::uint64_t> taken = take_double(text);
-        if (!taken) return std::nullopt;
-        number = *taken;
-    }
-    const auto
-        [base,
-         requests,
-         input,
-         output,
-         head,
-         tail,
-         records,
-         head_label,
-         now,
-         expires,
-         empty_requests,
-         empty_input,
-         empty_output] = numbers;
+    const std::uint64_t now = take(text, kLabelBytes);
+    std::array<std::uint64_t, kDimensions> charged{};
+    for (std::uint64_t& when : charged) when = label - take(text, kEmptyInBytes);
+    text.remove_prefix(kLabelBytes);
+    const std::optional<std::uint64_t> base = take_double(text);
+    const std::optional<std::uint64_t> shape = take_double(text);
+    if (!base || !shape) return std::nullopt;
+    const std::uint64_t tail = *shape >> kIndexBits & ((1U << kIndexBits) - 1);
     if (tail == 0) return std::nullopt;
-    decision.slot.sequence = base + tail - 1;
-    const std::array<std::uint64_t, kDimensions> used{requests, input, output};
-    const std::array<std::uint64_t, kDimensions> empty{empty_requests, empty_input, empty_output};
+    decision.slot.label_ms = label;
+    decision.slot.sequence = *base + tail - 1;
+    for (const Dimension d : kAllDimensions) {
+        decision.usage.used[d] = static_cast<std::int64_t>(take(text, kAmountBytes));
+    }
+    text.remove_prefix(kLabelBytes);
+    const std::uint64_t length = take(text, kLengthBytes);
     for (std::size_t i = 0; i < kDimensions; ++i) {
-        decision.usage.used[kAllDimensions[i]] = static_cast<std::int64_t>(used[i]);
-        if (used[i] > 0 && empty[i] > now) {
-            decision.usage.empty_in[i] = milliseconds{static_cast<std::int64_t>(empty[i] - now)};
-        }
+        if (decision.usage.used[kAllDimensions[i]] == 0) continue;
+        const auto empty_in = static_cast<std::int64_t>(charged[i] + length - now);
+        decision.usage.empty_in[i] = milliseconds{std::max<std::int64_t>(empty_in, 0)};
     }
     return decision;
 }

@@ -2,17 +2,20 @@
 """What a decision costs Redis: main-thread CPU of each script against a do-nothing EVALSHA.
 
 usage: tests/bench/lua/script_cost.py [--server redis-server] [--calls 40000] [--rounds 3]
+                                      [--instructions]
 
 Starts its own server. The do-nothing script (`return 0`) is called with one key and nine text
 arguments, as a limiter written with plain arguments would be. All calls are pipelined, 64 at a time,
 on one connection. The clock is the production one (it calls TIME) and then replaced by one carried
 behind the packed argument, so that a window holds exactly the wanted number of requests in steady
-state, each in a slot of its own: each call adds one record and lets one go. Numbers are the server's
-CPU time by INFO cpu, medians over interleaved rounds.
+state, each in a slot of its own: each call adds one record and lets one go. What reading that second
+clock costs is measured too, and taken off. Numbers are the server's CPU time by INFO cpu, medians
+over interleaved rounds; with --instructions, user-mode instructions under valgrind, which are the
+same on a loaded machine (a few thousand calls and one round are enough).
 """
 import argparse
-import hashlib
 import pathlib
+import re
 import socket
 import statistics
 import struct
@@ -31,22 +34,26 @@ CLOCK = "seconds, micros = struct.unpack('<I4I4', ARGV[1], #ARGV[1] - 7)\n"
 WINDOW_MS = 60_000
 UNLIMITED = 2**48 - 1
 DEPTH = 64
+SECOND = "TIME and the clock of this measurement"
 START = 1_800_000_000_000_000  # microseconds
 
 
 class Redis:
     """A server of its own and one connection to it."""
 
-    def __init__(self, program: str):
+    def __init__(self, program: str, instructions: bool = False):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.directory = tempfile.TemporaryDirectory()
+        self.instructions = instructions
+        self.counts = pathlib.Path(self.directory.name) / "counts"
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.counts}"]
         self.process = subprocess.Popen(
-            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+            (valgrind if instructions else []) + [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
              "--dir", self.directory.name],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(1000):
+        for _ in range(6000):
             try:
                 self.connection = socket.create_connection(("127.0.0.1", self.port))
                 break
@@ -85,8 +92,16 @@ class Redis:
                 answer = self.read()
         return answer
 
-    def cpu(self) -> float:
-        """Microseconds of CPU the main thread has used."""
+    def cost(self) -> float:
+        """What the main thread has used since the server began: microseconds of CPU, or thousands
+        of instructions."""
+        if self.instructions:
+            subprocess.run(["callgrind_control", "--dump", str(self.process.pid)], check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            dumps = self.counts.parent.glob("counts.*")
+            # Each dump holds what came after the one before it.
+            return sum(int(re.search(r"^totals: (\d+)", dump.read_text(), re.M)[1])
+                       for dump in dumps) / 1000
         info = dict(line.split(":", 1) for line in self.ask("INFO", "cpu").decode().split("\r\n")
                     if ":" in line)
         user, system = "used_cpu_user_main_thread", "used_cpu_sys_main_thread"
@@ -110,7 +125,7 @@ def u6(value: int) -> bytes:
 
 
 def question(micros: int, limits=(UNLIMITED,) * 3, asked=(1, 100, 200), settlements=()) -> bytes:
-    return (struct.pack("<8d", WINDOW_MS, len(settlements), *limits, *asked) +
+    return (struct.pack("<7d", WINDOW_MS, *limits, *asked) +
             b"".join(u6(label) + struct.pack("<Qqqq", number, 0, 0, -delta)
                      for label, number, delta in settlements) +
             struct.pack("<II", *divmod(micros, 1_000_000)))
@@ -133,10 +148,11 @@ class Window:
 
     def admit(self, count: int):
         answer = self.redis.run(list(self.calls(count)))
-        assert len(answer) == 232, "not admitted"
-        base, used, _, _, _, tail = struct.unpack_from("<6d", answer, 24)
+        assert len(answer) == 164, "not admitted"
+        base, shape = struct.unpack_from("<2d", answer, 48)
+        used = int.from_bytes(answer[64:70], "little")
         assert abs(used - self.size) <= 1, f"{used} in the window, not {self.size}"
-        self.last = (int.from_bytes(answer[:6], "little"), int(base + tail) - 1)
+        self.last = (int.from_bytes(answer[:6], "little"), int(base) + (int(shape) >> 22) % 2**22 - 1)
 
     def slots(self, count: int, back: int):
         """Slots of the requests `back` before the last `count` and of those to come."""
@@ -147,9 +163,9 @@ class Window:
 
 def measure(redis: Redis, calls) -> float:
     calls = list(calls)
-    before = redis.cpu()
+    before = redis.cost()
     redis.run(calls)
-    return (redis.cpu() - before) / len(calls)
+    return (redis.cost() - before) / len(calls)
 
 
 def main() -> None:
@@ -157,11 +173,15 @@ def main() -> None:
     options.add_argument("--server", default="redis-server")
     options.add_argument("--calls", type=int, default=40_000)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--instructions", action="store_true")
     options = options.parse_args()
-    redis = Redis(options.server)
+    redis = Redis(options.server, options.instructions)
     try:
         version = redis.ask("INFO", "server").decode().split("redis_version:")[1].split("\r")[0]
         nothing = redis.ask("SCRIPT", "LOAD", "return 0").decode()
+        time_text = (LUA / "time.lua").read_text()
+        clocks = [redis.ask("SCRIPT", "LOAD", text).decode()
+                  for text in (time_text + CLOCK + "return 0", time_text + "return 0")]
         script = {name: redis.ask("SCRIPT", "LOAD", text_of(name)).decode() for name in PARTS}
         for name in PARTS:
             full = "".join((LUA / p).read_text() for p in ["time.lua"] + PARTS[name])
@@ -176,6 +196,8 @@ def main() -> None:
                 rows.setdefault(name, []).append(value)
             row("do nothing (1 key, 9 text arguments)",
                 measure(redis, [command("EVALSHA", nothing, 1, "k", *texts)] * count))
+            for name, clock in zip((SECOND, "TIME and nothing else (1 key, 1 packed argument)"), clocks):
+                row(name, measure(redis, [command("EVALSHA", clock, 1, "k", question(START))] * count))
             for size, window in windows.items():
                 sample = list(window.calls(count))
                 row(f"admit, {size:,} in the window", measure(redis, sample))
@@ -200,11 +222,14 @@ def main() -> None:
                       for slot in list(window.slots(200, 300))]
             row("settle alone, 1,000 in the window", measure(redis, sample * (count // 200)))
         base = statistics.median(rows["do nothing (1 key, 9 text arguments)"])
+        clock = statistics.median(rows.pop(SECOND)) - statistics.median(
+            rows["TIME and nothing else (1 key, 1 packed argument)"])
+        unit = "1000 instr." if options.instructions else "CPU us"
         print(f"Redis {version}, {options.rounds} rounds of {count} calls, pipelined {DEPTH} deep")
-        print(f"{'':48} {'CPU us':>8} {'x nothing':>10}")
+        print(f"{'':48} {unit:>11} {'x nothing':>10}")
         for name, values in rows.items():
-            middle = statistics.median(values)
-            print(f"{name:48} {middle:8.2f} {middle / base:10.2f}")
+            middle = statistics.median(values) - (0 if "nothing" in name else clock)
+            print(f"{name:48} {middle:11.2f} {middle / base:10.2f}")
         for size, window in windows.items():
             print(f"memory, {size:,} in the window: {int(redis.ask('MEMORY', 'USAGE', window.key)):,} B")
     finally:

@@ -38,10 +38,10 @@ std::uint64_t little_endian(std::string_view bytes) {
     return value;
 }
 
-double number(std::string_view state, std::size_t index) {
+std::uint64_t number(std::string_view state, std::size_t place) {
     double value = 0;
-    std::memcpy(&value, state.data() + 24 + index * 8, sizeof value);
-    return value;
+    std::memcpy(&value, state.data() + place, sizeof value);
+    return static_cast<std::uint64_t>(value);
 }
 
 }  // namespace
@@ -129,10 +129,13 @@ std::optional<limits::Amounts> ScriptContender::audit() {
     limits::Amounts sum;
     const std::string value = command({"GET", key_});
     if (value.empty()) return sum;
-    const std::string_view state = std::string_view{value}.substr(value.size() - 232);
-    const auto head = static_cast<std::size_t>(number(state, 4));
-    const auto tail = static_cast<std::size_t>(number(state, 5));
-    const auto records = static_cast<std::size_t>(number(state, 6));
+    const std::string_view state = std::string_view{value}.substr(value.size() - 164);
+    const std::uint64_t shape = number(state, 56);
+    const std::size_t head = shape & 0x3fffff;
+    const std::size_t tail = shape >> 22 & 0x3fffff;
+    const std::size_t records = 24U << (shape >> 46);
+    if (value.size() != records + tail * 24 + 140)
+        throw std::runtime_error{"the state is not last"};
     const auto read = [&value](std::size_t place) {
         limits::Amounts amounts;
         for (std::size_t i = 0; i < limits::kDimensions; ++i) {
@@ -154,7 +157,7 @@ std::optional<limits::Amounts> ScriptContender::audit() {
         if (has_sum && block != read(24 * (i / 64))) throw std::runtime_error{"a sum is wrong"};
     }
     for (std::size_t i = 0; i < limits::kDimensions; ++i) {
-        const auto total = static_cast<std::int64_t>(number(state, 1 + i));
+        const auto total = static_cast<std::int64_t>(little_endian(state.substr(64 + 6 * i, 6)));
         if (total != sum[limits::kAllDimensions[i]]) throw std::runtime_error{"a total is wrong"};
     }
     // What has expired since the last write is still in the log.

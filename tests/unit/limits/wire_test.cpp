@@ -41,20 +41,19 @@ TEST(WireTest, PacksAQuestionAsTheTableSays) {
     const std::string text =
         wire::pack_acquire(60s, {500, {}, -3}, {1, INT64_MAX, 7}, std::span{&settlement, 1});
 
-    ASSERT_EQ(text.size(), 64u + 38u);
+    ASSERT_EQ(text.size(), 56u + 38u);
     EXPECT_EQ(number(text, 0), 60'000);
-    EXPECT_EQ(number(text, 8), 1);
-    EXPECT_EQ(number(text, 16), 500);
-    EXPECT_EQ(number(text, 24), 281474976710655.0);
-    EXPECT_EQ(number(text, 32), 0);
-    EXPECT_EQ(number(text, 40), 1);
-    EXPECT_EQ(number(text, 48), static_cast<double>(kMaxAmount));
-    EXPECT_EQ(number(text, 56), 7);
-    EXPECT_EQ(integer(text, 64, 6), 1'800'000'000'123u);
-    EXPECT_EQ(integer(text, 70, 8), 42u);
-    EXPECT_EQ(integer(text, 78, 8), 0u);
-    EXPECT_EQ(integer(text, 86, 8), 50u);
-    EXPECT_EQ(static_cast<std::int64_t>(integer(text, 94, 8)), -180);
+    EXPECT_EQ(number(text, 8), 500);
+    EXPECT_EQ(number(text, 16), 281474976710655.0);
+    EXPECT_EQ(number(text, 24), 0);
+    EXPECT_EQ(number(text, 32), 1);
+    EXPECT_EQ(number(text, 40), static_cast<double>(kMaxAmount));
+    EXPECT_EQ(number(text, 48), 7);
+    EXPECT_EQ(integer(text, 56, 6), 1'800'000'000'123u);
+    EXPECT_EQ(integer(text, 62, 8), 42u);
+    EXPECT_EQ(integer(text, 70, 8), 0u);
+    EXPECT_EQ(integer(text, 78, 8), 50u);
+    EXPECT_EQ(static_cast<std::int64_t>(integer(text, 86, 8)), -180);
 }
 
 TEST(WireTest, KeepsASubjectInOneSlotOfACluster) {
@@ -62,24 +61,15 @@ TEST(WireTest, KeepsASubjectInOneSlotOfACluster) {
 }
 
 TEST(WireTest, ReadsAnAdmissionFromTheStateItWrote) {
-    const std::string text = bytes_of(1'800'000'000'123, 6) + std::string(18, '\0') +
-                             doubles(
-                                 {1e15,
-                                  5,
-                                  600,
-                                  0,
-                                  3,
-                                  8,
-                                  24,
-                                  0,
-                                  1'800'000'000'122,
-                                  0,
-                                  1'800'000'060'123,
-                                  1'800'000'060'122,
-                                  7,
-                                  -4}
-                             ) +
-                             std::string(96, '\0');
+    const double head = 3;
+    const double tail = 8 * 4194304.0;
+    const std::string text =
+        bytes_of(1'800'000'000'123, 6) + std::string(18, '\0') + bytes_of(1'800'000'000'122, 6) +
+        bytes_of(0, 4) + bytes_of(1, 4) + bytes_of(0, 4) + bytes_of(1'800'000'000'123, 6) +
+        doubles({1e15, head + tail + 2 * 4194304.0 * 4194304.0}) + bytes_of(5, 6) +
+        bytes_of(600, 6) + bytes_of(0, 6) + bytes_of(1'799'999'990'000, 6) + bytes_of(60'000, 4) +
+        std::string(72, '\0');
+    ASSERT_EQ(text.size(), 164u);
     const auto decision = wire::unpack_decision(text);
     ASSERT_TRUE(decision);
     EXPECT_TRUE(decision->is_admitted);
@@ -109,7 +99,7 @@ TEST(WireTest, TakesNothingElseForAnAnswer) {
     const std::string denial(38, '\0');
     ASSERT_TRUE(wire::unpack_decision(denial));
     EXPECT_FALSE(wire::unpack_usage(denial));
-    for (const std::size_t size : {0, 1, 37, 39, 231, 233}) {
+    for (const std::size_t size : {0, 1, 37, 39, 163, 165}) {
         EXPECT_FALSE(wire::unpack_decision(std::string(size, '\0'))) << size;
     }
     EXPECT_FALSE(wire::unpack_decision("\x01" + denial.substr(1)));
@@ -117,12 +107,13 @@ TEST(WireTest, TakesNothingElseForAnAnswer) {
     EXPECT_FALSE(wire::unpack_decision(std::string("\0\x03", 2) + denial.substr(2)));
     EXPECT_TRUE(wire::unpack_usage("\x03" + denial.substr(1)));
     // A state with nothing in it, and states whose numbers are none.
-    EXPECT_FALSE(wire::unpack_decision(std::string(232, '\0')));
-    EXPECT_FALSE(wire::unpack_decision(std::string(232, '\xff')));
-    EXPECT_FALSE(wire::unpack_decision(
-        std::string(24, '\0') + doubles({1, 0.5, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}) +
-        std::string(96, '\0')
-    ));
+    EXPECT_FALSE(wire::unpack_decision(std::string(164, '\0')));
+    EXPECT_FALSE(wire::unpack_decision(std::string(164, '\xff')));
+    for (const std::vector<double>& numbers : {std::vector{1.0, 4194304.5}, {0.5, 4194304.0}}) {
+        EXPECT_FALSE(
+            wire::unpack_decision(std::string(48, '\0') + doubles(numbers) + std::string(100, '\0'))
+        );
+    }
 }
 
 TEST(WireTest, NamesEachScriptByItsSha1) {
