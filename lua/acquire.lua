@@ -4,16 +4,18 @@
 -- changes nothing but what has expired and what came along to be settled; it answers the first
 -- instant at which the same would fit if nothing else came.
 local reply
-local fits = r + ask_r <= limit_r and i + ask_i <= limit_i and o + ask_o <= limit_o
+local then_r, then_i, then_o = r + ask_r, i + ask_i, o + ask_o
+local fits = then_r <= limit_r and then_i <= limit_i and then_o <= limit_o
 if not fits then -- without a limit, counting stops at 2^48 - 1 and nothing is denied
-    if limit_r == 281474976710655 and r + ask_r > limit_r then ask_r = limit_r - r end
-    if limit_i == 281474976710655 and i + ask_i > limit_i then ask_i = limit_i - i end
-    if limit_o == 281474976710655 and o + ask_o > limit_o then ask_o = limit_o - o end
-    fits = r + ask_r <= limit_r and i + ask_i <= limit_i and o + ask_o <= limit_o
+    if limit_r == 281474976710655 and then_r > limit_r then ask_r = limit_r - r end
+    if limit_i == 281474976710655 and then_i > limit_i then ask_i = limit_i - i end
+    if limit_o == 281474976710655 and then_o > limit_o then ask_o = limit_o - o end
+    then_r, then_i, then_o = r + ask_r, i + ask_i, o + ask_o
+    fits = then_r <= limit_r and then_i <= limit_i and then_o <= limit_o
 end
 
 if fits then
-    r, i, o = r + ask_r, i + ask_i, o + ask_o
+    r, i, o = then_r, then_i, then_o
     more_r, more_i, more_o = more_r + ask_r, more_i + ask_i, more_o + ask_o
 else
     local status, by, wait = 0, 0, 0

@@ -28,20 +28,19 @@ end
 
 local changed, tail_changed = false, false
 local tail_r, tail_i, tail_o                          -- of the last record: read when needed
-local tail_l, base, r, i, o, head, tail, room, records, head_l, length, left, area
-local state = call('GETRANGE', key, '-164', '-1')
+local state = call('GETRANGE', key, '-92', '-1')
+local is_new = #state ~= 92
+if is_new then state = string.rep('\0', 92) end
+local tail_l, base, shape, r, i, o, head_l, length = unpack('<I6ddI6I6I6I6I4', state, 43)
+local head = shape % 4194304
+shape = (shape - head) / 4194304
+local tail = shape % 4194304
+local room = (shape - tail) / 4194304                 -- for how many sums, by powers of two
+local records = 24 * 2 ^ room
 
-if #state == 164 then
-    local shape
-    tail_l, base, shape, r, i, o, head_l, length, area = unpack('<I6ddI6I6I6I6I4c72', state, 43)
-    head = shape % 4194304
-    shape = (shape - head) / 4194304
-    tail = shape % 4194304
-    shape = (shape - tail) / 4194304
-    left = shape % 4                                  -- how many of `area` are still ahead
-    room = (shape - left) / 4                         -- for how many sums, by powers of two
-    records = 24 * 2 ^ room
-
+if is_new then
+    base = seconds * 1000000 + micros                 -- no two lives of a log share a number
+else
     if clock < tail_l then                            -- within the same slot, or it has gone back
         local last = unpack('<I6', state, 25)
         if clock < last then
@@ -50,10 +49,10 @@ if #state == 164 then
             else
                 -- The clock has gone back by more than a window: nothing is forgotten, all of it
                 -- counts as charged now.
-                base, head, tail, room, records, left = base + tail, 0, 1, 0, 24, 0
+                base, head, tail, room, records = base + tail, 0, 1, 0, 24
                 tail_l, tail_r, tail_i, tail_o, head_l = label, r, i, o, label
-                state = pack('<I6I6I6I6I6c12I6ddI6I6I6I6I4c72', label, r, i, o, clock,
-                    string.rep('\0', 12), label, base, 4194304, r, i, o, label, W, area)
+                state = pack('<I6I6I6I6I6c12I6ddI6I6I6I6I4', label, r, i, o, clock,
+                    string.rep('\0', 12), label, base, 4194304, r, i, o, label, W)
                 call('SET', key, string.rep('\0', 24) .. state, 'PX', format('%d', 2 * W))
             end
         end
@@ -64,26 +63,18 @@ if #state == 164 then
     if head_l <= gone and head < tail then
         changed = true
         if tail_l <= gone then
-            r, i, o, head, left = 0, 0, 0, tail, 0
+            r, i, o, head = 0, 0, 0, tail
         else
-            -- Four numbers at a time: the amounts of a record and the label of the next.
+            -- Four numbers at a time: the amounts of a record and the label of the next. Mostly it
+            -- is one record.
+            local place, size, p = records + head * 24 + 6, 48, 1
+            if head == tail - 2 then size = 24 end
+            local next = call('GETRANGE', key, format('%d', place), format('%d', place + size - 1))
             local a, b, c
-            while left > 0 and head_l <= gone do
-                a, b, c, head_l = unpack('<I6I6I6I6', area, 73 - left * 24)
-                r, i, o, head, left = r - a, i - b, o - c, head + 1, left - 1
-            end
-            if head_l <= gone then
-                local size, p = 72, 1
-                if head + 3 >= tail then size = (tail - 1 - head) * 24 end
-                local place = records + head * 24 + 6
-                area = call('GETRANGE', key, format('%d', place), format('%d', place + size - 1))
-                repeat
-                    a, b, c, head_l = unpack('<I6I6I6I6', area, p)
-                    r, i, o, head, p = r - a, i - b, o - c, head + 1, p + 24
-                until head_l > gone or p > size
-                if size < 72 then area = string.rep('\0', 72 - size) .. area end
-                left = (size + 1 - p) / 24
-            end
+            repeat
+                a, b, c, head_l = unpack('<I6I6I6I6', next, p)
+                r, i, o, head, p = r - a, i - b, o - c, head + 1, p + 24
+            until head_l > gone or p > size
             if head_l <= gone then                    -- much has left since the last request
                 local closed = (tail - 1 - (tail - 1) % 64) / 64 -- blocks that have a sum
                 repeat
@@ -109,11 +100,6 @@ if #state == 164 then
             end
         end
     end
-else
-    state = string.rep('\0', 164)
-    base = seconds * 1000000 + micros                 -- no two lives of a log share a number
-    tail_l, r, i, o, head, tail, room, records, head_l, length, left = 0, 0, 0, 0, 0, 0, 0, 24, 0, 0, 0
-    area = string.rep('\0', 72)
 end
 
 local found, more_r, more_i, more_o = 0, 0, 0, 0
@@ -139,7 +125,6 @@ if #question > 56 then
             end
             if l == slot_l then
                 found, changed = found + 1, true
-                if k < head + left then left = 0 end  -- what was read ahead is no longer true
                 if a + dr < 0 then dr = -a end
                 if b + di < 0 then di = -b end
                 if c + d_o < 0 then d_o = -c end

@@ -26,9 +26,9 @@ if charges then
             local place = records + tail * 24
             local block = call('GETRANGE', key, format('%d', place - 1536), format('%d', place - 1))
             local sum_r, sum_i, sum_o = 0, 0, 0
-            for p = 1, 1536, 24 do
-                local _, a, b, c = unpack('<I6I6I6I6', block, p)
-                sum_r, sum_i, sum_o = sum_r + a, sum_i + b, sum_o + c
+            for p = 1, 1536, 48 do
+                local _, a, b, c, _, x, y, z = unpack('<I6I6I6I6I6I6I6I6', block, p)
+                sum_r, sum_i, sum_o = sum_r + a + x, sum_i + b + y, sum_o + c + z
             end
             local sum = pack('<I6I6I6I6', tail_l, sum_r, sum_i, sum_o)
             local dead = (head - head % 64) / 64
@@ -56,8 +56,8 @@ else
     if not tail_r then tail_r, tail_i, tail_o = unpack('<I6I6I6', state, 7) end
 end
 
-state = pack('<I6I6I6I6I6c12I6ddI6I6I6I6I4c72', tail_l, tail_r, tail_i, tail_o, clock, agos,
-    tail_l, base, ((room * 4 + left) * 4194304 + tail) * 4194304 + head, r, i, o, head_l, W, area)
+state = pack('<I6I6I6I6I6c12I6ddI6I6I6I6I4', tail_l, tail_r, tail_i, tail_o, clock, agos, tail_l,
+    base, (room * 4194304 + tail) * 4194304 + head, r, i, o, head_l, W)
 call('SETRANGE', key, format('%d', records + (tail - 1) * 24), state)
 if renew then call('PEXPIRE', key, format('%d', 2 * W)) end
 return reply or state

@@ -21,9 +21,8 @@ constexpr int kDoubleBytes = 8;
 constexpr std::size_t kQuestionBytes = 7 * kDoubleBytes;
 constexpr std::size_t kSettlementBytes = kLabelBytes + kSequenceBytes + 3 * kDeltaBytes;
 constexpr std::size_t kAnswerBytes = 2 + kLabelBytes + 3 * kAmountBytes + 3 * kEmptyInBytes;
-constexpr std::size_t kReadAheadBytes = 72;
-constexpr std::size_t kStateBytes = 4 * kLabelBytes + 6 * kAmountBytes + 3 * kEmptyInBytes +
-                                    2 * kDoubleBytes + kLengthBytes + kReadAheadBytes;
+constexpr std::size_t kStateBytes =
+    4 * kLabelBytes + 6 * kAmountBytes + 3 * kEmptyInBytes + 2 * kDoubleBytes + kLengthBytes;
 // The numbers of head and tail are bits of one number in the state.
 constexpr int kIndexBits = 22;
 

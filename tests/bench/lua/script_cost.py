@@ -148,7 +148,7 @@ class Window:
 
     def admit(self, count: int):
         answer = self.redis.run(list(self.calls(count)))
-        assert len(answer) == 164, "not admitted"
+        assert len(answer) == 92, "not admitted"
         base, shape = struct.unpack_from("<2d", answer, 48)
         used = int.from_bytes(answer[64:70], "little")
         assert abs(used - self.size) <= 1, f"{used} in the window, not {self.size}"

@@ -129,13 +129,12 @@ std::optional<limits::Amounts> ScriptContender::audit() {
     limits::Amounts sum;
     const std::string value = command({"GET", key_});
     if (value.empty()) return sum;
-    const std::string_view state = std::string_view{value}.substr(value.size() - 164);
+    const std::string_view state = std::string_view{value}.substr(value.size() - 92);
     const std::uint64_t shape = number(state, 56);
     const std::size_t head = shape & 0x3fffff;
     const std::size_t tail = shape >> 22 & 0x3fffff;
-    const std::size_t records = 24U << (shape >> 46);
-    if (value.size() != records + tail * 24 + 140)
-        throw std::runtime_error{"the state is not last"};
+    const std::size_t records = 24U << (shape >> 44);
+    if (value.size() != records + tail * 24 + 68) throw std::runtime_error{"the state is not last"};
     const auto read = [&value](std::size_t place) {
         limits::Amounts amounts;
         for (std::size_t i = 0; i < limits::kDimensions; ++i) {

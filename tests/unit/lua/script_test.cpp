@@ -63,7 +63,7 @@ TEST_F(ScriptTest, DropsWhatHasLeftNowAndThen) {
         ASSERT_TRUE(scripts_.acquire({}, {1, 1, 1}).is_admitted);
     }
     const std::string value = scripts_.command({"GET", scripts_.key()});
-    EXPECT_LT(value.size(), 64u * 24 * 4 + 164 + 24 * 8);
+    EXPECT_LT(value.size(), 64u * 24 * 4 + 92 + 24 * 8);
     EXPECT_EQ(scripts_.peek().used.requests, 60);
 }
 
