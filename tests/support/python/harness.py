@@ -64,7 +64,7 @@ class Process:
     def is_running(self):
         return self.process.poll() is None
 
-    def signal(self, number):
+    def send(self, number):
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM, seconds=15.0):
@@ -122,10 +122,10 @@ class Redis:
         return int(rest) if kind == b":" else rest
 
     def pause(self):
-        self.process.signal(signal.SIGSTOP)
+        self.process.send(signal.SIGSTOP)
 
     def resume(self):
-        self.process.signal(signal.SIGCONT)
+        self.process.send(signal.SIGCONT)
 
     def kill(self):
         self.process.stop(signal.SIGKILL)

@@ -17,10 +17,10 @@ std::string line_of(std::string_view message, std::initializer_list<LogField> fi
 TEST(LogTest, WritesOneJsonObjectALine) {
     const std::string line = line_of("hello", {{"n", 7}, {"ok", true}, {"who", "a\"b\n"}});
 
-    EXPECT_TRUE(line.ends_with(
-        R"(,"level":"info","message":"hello","n":7,"ok":true,"who":"a\"b\n"})"
-        "\n"
-    )) << line;
+    EXPECT_TRUE(
+        line.ends_with(R"(,"level":"info","message":"hello","n":7,"ok":true,"who":"a\"b\n"})"
+                       "\n")
+    ) << line;
 }
 
 TEST(LogTest, NeverShowsASecret) {

@@ -8,7 +8,9 @@ namespace {
 constexpr std::string_view kOfAbc =
     "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-TEST(DigestTest, IsSha256InLowerCaseHex) { EXPECT_EQ(Digest::of("abc").text(), kOfAbc); }
+TEST(DigestTest, IsSha256InLowerCaseHex) {
+    EXPECT_EQ(Digest::of("abc").text(), kOfAbc);
+}
 
 TEST(DigestTest, ParsesItsOwnTextAndNothingElse) {
     EXPECT_EQ(Digest::parse(kOfAbc), Digest::of("abc"));
