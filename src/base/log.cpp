@@ -1,12 +1,12 @@
 #include "base/log.hpp"
 
+#include "base/time.hpp"
+
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <cmath>
-
-#include "base/time.hpp"
 
 namespace sluice {
 namespace {
@@ -61,7 +61,9 @@ bool parse_log_level(std::string_view text, LogLevel& level) {
     return false;
 }
 
-std::string_view to_text(LogLevel level) { return kLevels[static_cast<std::size_t>(level)]; }
+std::string_view to_text(LogLevel level) {
+    return kLevels[static_cast<std::size_t>(level)];
+}
 
 void append_json_string(std::string& out, std::string_view value) {
     static constexpr char kHex[] = "0123456789abcdef";
@@ -92,8 +94,7 @@ LogField::LogField(std::string_view name, std::string_view value) : name_{name} 
     append_json_string(json_, value);
 }
 LogField::LogField(std::string_view name, const Secret&) : name_{name}, json_{"\"***\""} {}
-LogField::LogField(std::string_view name, const Error& value)
-    : LogField{name, value.message()} {}
+LogField::LogField(std::string_view name, const Error& value) : LogField{name, value.message()} {}
 LogField::LogField(std::string_view name, bool value)
     : name_{name}, json_{value ? "true" : "false"} {}
 LogField::LogField(std::string_view name, double value)
@@ -106,9 +107,7 @@ LogField::LogField(std::string_view name, std::uint64_t value)
 Log::Log(LogLevel level) : Log{level, write_to_stderr} {}
 Log::Log(LogLevel level, Sink sink) : level_{level}, sink_{std::move(sink)} {}
 
-void Log::write(
-    LogLevel level, std::string_view message, std::initializer_list<LogField> fields
-) {
+void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
     if (!is_on(level)) return;
     std::string line = R"({"time":")";
     line += to_rfc3339(wall_now());

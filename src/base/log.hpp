@@ -1,14 +1,14 @@
 #pragma once
 
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
-
-#include "base/result.hpp"
-#include "base/secret.hpp"
 
 namespace sluice {
 
@@ -20,7 +20,7 @@ std::string_view to_text(LogLevel level);
 
 // One name and value of a log line; the value is already JSON.
 class LogField {
-   public:
+ public:
     LogField(std::string_view name, std::string_view value);
     LogField(std::string_view name, const char* value) : LogField{name, std::string_view{value}} {}
     LogField(std::string_view name, const std::string& value)
@@ -36,7 +36,7 @@ class LogField {
     std::string_view name() const { return name_; }
     const std::string& json() const { return json_; }
 
-   private:
+ private:
     std::string_view name_;
     std::string json_;
 };
@@ -44,9 +44,10 @@ class LogField {
 // Appends `value` to `out` as a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view value);
 
-// One JSON object a line: {"time":…,"level":…,"message":…, fields…}. Thread-safe: a line is one write.
+// One JSON object a line: {"time":…,"level":…,"message":…, fields…}. Thread-safe: a line is one
+// write.
 class Log {
-   public:
+ public:
     using Sink = std::function<void(std::string_view line)>;  // called with the newline, any thread
 
     // Writes to standard error.
@@ -70,7 +71,7 @@ class Log {
         write(LogLevel::error, message, fields);
     }
 
-   private:
+ private:
     std::atomic<LogLevel> level_;
     Sink sink_;
 };

@@ -7,13 +7,13 @@ namespace sluice {
 // Runs `action` when the scope ends, however it ends.
 template <class Action>
 class [[nodiscard]] ScopeGuard {
-   public:
+ public:
     explicit ScopeGuard(Action action) : action_{std::move(action)} {}
     ~ScopeGuard() { action_(); }
     ScopeGuard(const ScopeGuard&) = delete;
     ScopeGuard& operator=(const ScopeGuard&) = delete;
 
-   private:
+ private:
     Action action_;
 };
 

@@ -9,7 +9,7 @@ namespace sluice {
 
 // A text that must never be seen: prints as `***`, and is only had by asking for it by name.
 class Secret {
-   public:
+ public:
     Secret() = default;
     explicit Secret(std::string value) : value_{std::move(value)} {}
 
@@ -19,7 +19,7 @@ class Secret {
     friend bool operator==(const Secret&, const Secret&) = default;
     friend std::ostream& operator<<(std::ostream& out, const Secret&) { return out << "***"; }
 
-   private:
+ private:
     std::string value_;
 };
 

@@ -15,7 +15,7 @@ namespace sluice {
 // SHA-256 of an API key. Keys are told apart by their digest everywhere; the key itself is kept
 // nowhere. Text form: "sha256:" and 64 lower-case hex digits.
 class Digest {
-   public:
+ public:
     Digest() = default;
     explicit Digest(const std::array<std::uint8_t, 32>& bytes) : bytes_{bytes} {}
 
@@ -28,7 +28,7 @@ class Digest {
 
     friend auto operator<=>(const Digest&, const Digest&) = default;
 
-   private:
+ private:
     std::array<std::uint8_t, 32> bytes_{};
 };
 

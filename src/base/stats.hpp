@@ -1,39 +1,39 @@
 #pragma once
 
+#include "base/time.hpp"
+
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
-#include "base/time.hpp"
-
 // Plain numbers that any thread may read and, as a rule, one thread writes. `telemetry` reads
 // them when it is scraped; no metrics library is touched on the request path.
 namespace sluice {
 
 class Counter {
-   public:
+ public:
     void add(std::uint64_t amount = 1) { value_.fetch_add(amount, std::memory_order_relaxed); }
     std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
-   private:
+ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
 class Gauge {
-   public:
+ public:
     void set(std::int64_t value) { value_.store(value, std::memory_order_relaxed); }
     void add(std::int64_t amount) { value_.fetch_add(amount, std::memory_order_relaxed); }
     std::int64_t value() const { return value_.load(std::memory_order_relaxed); }
 
-   private:
+ private:
     std::atomic<std::int64_t> value_{0};
 };
 
 // Durations in buckets whose upper bounds double: 16 µs, 32 µs, … 2^25 µs (33 s), and above.
 class Histogram {
-   public:
+ public:
     static constexpr std::size_t kBounds = 22;
     static constexpr double upper_bound_seconds(std::size_t bucket) {
         return static_cast<double>(std::uint64_t{16} << bucket) * 1e-6;
@@ -56,7 +56,7 @@ class Histogram {
         return static_cast<double>(nanos_.load(std::memory_order_relaxed)) * 1e-9;
     }
 
-   private:
+ private:
     std::array<std::atomic<std::uint64_t>, kBounds + 1> counts_{};
     std::atomic<std::uint64_t> nanos_{0};
 };

@@ -14,12 +14,16 @@ using std::chrono::seconds;
 using SteadyTime = std::chrono::steady_clock::time_point;  // for waiting and measuring
 using WallTime = std::chrono::system_clock::time_point;    // for telling people
 
-inline SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
-inline WallTime wall_now() { return std::chrono::system_clock::now(); }
+inline SteadyTime steady_now() {
+    return std::chrono::steady_clock::now();
+}
+inline WallTime wall_now() {
+    return std::chrono::system_clock::now();
+}
 
 // The instant until which something may wait. Made once per request and passed down.
 class Deadline {
-   public:
+ public:
     static Deadline never() { return Deadline{SteadyTime::max()}; }
     static Deadline in(nanoseconds wait) {
         return Deadline{steady_now() + std::chrono::duration_cast<SteadyTime::duration>(wait)};
@@ -35,7 +39,7 @@ class Deadline {
     // The earlier of the two.
     Deadline sooner(Deadline other) const { return time_ < other.time_ ? *this : other; }
 
-   private:
+ private:
     explicit Deadline(SteadyTime time) : time_{time} {}
     SteadyTime time_;
 };

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "base/time.hpp"
 #include "limits/types.hpp"
+
+#include <array>
+#include <cstdint>
 
 namespace sluice::limits {
 

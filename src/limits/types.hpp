@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/time.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -7,8 +9,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "base/time.hpp"
 
 // The words of the domain: a request, an amount, a limit. All amounts stay below 2^53, so that
 // Lua's doubles hold them exactly.
@@ -36,13 +36,11 @@ struct Amounts {
     std::int64_t output_tokens = 0;
 
     constexpr std::int64_t& operator[](Dimension d) {
-        return d == Dimension::requests ? requests
+        return d == Dimension::requests       ? requests
                : d == Dimension::input_tokens ? input_tokens
                                               : output_tokens;
     }
-    constexpr std::int64_t operator[](Dimension d) const {
-        return const_cast<Amounts&>(*this)[d];
-    }
+    constexpr std::int64_t operator[](Dimension d) const { return const_cast<Amounts&>(*this)[d]; }
     friend bool operator==(const Amounts&, const Amounts&) = default;
 };
 
@@ -53,7 +51,7 @@ struct Limits {
     std::optional<std::int64_t> output_tokens;
 
     constexpr const std::optional<std::int64_t>& operator[](Dimension d) const {
-        return d == Dimension::requests ? requests
+        return d == Dimension::requests       ? requests
                : d == Dimension::input_tokens ? input_tokens
                                               : output_tokens;
     }

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
-
 #include "redis/options.hpp"
+
+#include <cstdint>
 
 namespace sluice::stores {
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
-
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "limits/decision.hpp"
 #include "limits/types.hpp"
 #include "net/task.hpp"
+
+#include <string>
 
 namespace sluice::stores {
 
@@ -23,7 +23,7 @@ struct Ask {
 
 // Where counts live. One object per worker, used on that worker only.
 class Store {
-   public:
+ public:
     virtual ~Store() = default;
 
     // Takes every amount or none, as one atomic step.
@@ -39,8 +39,8 @@ class Store {
     // What the window of `subject` holds, without taking anything.
     virtual net::Task<Result<limits::Usage>> peek(std::string subject, Deadline deadline) = 0;
 
-    // True as soon as the store can decide; false when it cannot before `deadline`. For readiness and
-    // for start-up: nobody has to wait for it before asking.
+    // True as soon as the store can decide; false when it cannot before `deadline`. For readiness
+    // and for start-up: nobody has to wait for it before asking.
     virtual net::Task<bool> wait_ready(Deadline) { co_return true; }
 
     // Sends what still waits to be settled, until `deadline`; nothing may be called afterwards.
