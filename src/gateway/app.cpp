@@ -28,7 +28,7 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr milliseconds kSettleTimeout{3'000};  // after the last caller has gone
+constexpr milliseconds kSettleTimeout{8'000};  // after the last caller has gone or was cut off
 constexpr milliseconds kStoreStart{1'000};     // for which readiness waits at most
 constexpr seconds kTooLongForALoop{10};
 
