@@ -55,7 +55,7 @@ TEST(AccessLogTest, WritesOneLineWithEverything) {
             R"("endpoint":"chat_completions","model":"gpt-4o","status":200,"outcome":"ok",)"
             R"("deniedBy":"","streamed":true,"inputTokensReserved":10,"outputTokensReserved":20,)"
             R"("inputTokens":11,"outputTokens":7,"estimated":false,"upstreamStatus":200,)"
-            R"("bytesIn":100,"bytesOut":200,"totalMs":12.345,"decisionMs":0.25,)"
+            R"("admittedMs":0,"bytesIn":100,"bytesOut":200,"totalMs":12.345,"decisionMs":0.25,)"
             R"("firstByteMs":null})"
             "\n"
         )
